@@ -1,0 +1,18 @@
+"""Paper, Claim, Task, Recipe: what ``tasks/*.toml`` says, checked. Imports no torch."""
+
+from aabench.catalog.load import Catalog, Fault, load_catalog, read_catalog, tasks_folder
+from aabench.catalog.schema import Claim, Paper, Quantity, Recipe, Smoke, Task
+
+__all__ = [
+    "Catalog",
+    "Claim",
+    "Fault",
+    "Paper",
+    "Quantity",
+    "Recipe",
+    "Smoke",
+    "Task",
+    "load_catalog",
+    "read_catalog",
+    "tasks_folder",
+]

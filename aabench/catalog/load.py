@@ -1,0 +1,250 @@
+"""From ``tasks/*/*.toml`` to a catalog: every fault of every file is found in one pass.
+
+A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]`` and ``[[claim]]``. What the tasks (or
+the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``, what its claims share in
+``[table]``.
+A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from aabench.catalog.schema import Claim, Frozen, Kind, Metric, Paper, Quantity, Recipe, Tag, Task
+from aabench.errors import AABenchError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class Fault(Frozen):
+    """Something wrong in a task file."""
+
+    file: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.message}"
+
+
+class _Table(Frozen):
+    name: str | None = None
+    tag: Tag | None = None
+    convention: str | None = None
+
+
+class _ClaimRow(Frozen):
+    task: str
+    row: str
+    table: str | None = None
+    tag: Tag | None = None
+    kind: Kind = "absolute"
+    baseline: str | None = None
+    values: dict[Metric, Quantity] = Field(default_factory=dict)
+    metrics: tuple[Metric, ...] = ()
+
+
+class Catalog(Frozen):
+    """All papers, recipes, tasks (by name) and claims."""
+
+    papers: dict[str, Paper]
+    recipes: dict[str, Recipe]
+    tasks: dict[str, Task]
+    claims: tuple[Claim, ...]
+
+    def task(self, name: str) -> Task:
+        """The task of that name.
+
+        Raises:
+            AABenchError: there is none; names the nearest ones.
+        """
+        if name in self.tasks:
+            return self.tasks[name]
+        near = difflib.get_close_matches(name, self.tasks, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else "`aabench list` shows all tasks"
+        raise AABenchError(f"unknown task {name!r}; {hint}")
+
+    def recipe_of(self, task: Task) -> Recipe | None:
+        """The task's recipe, or None if it is only evaluated."""
+        return None if task.recipe is None else self.recipes[task.recipe]
+
+    def claims_of(self, name: str) -> tuple[Claim, ...]:
+        """The claims on a task."""
+        return tuple(claim for claim in self.claims if claim.task == name)
+
+
+def tasks_folder() -> Path:
+    """Where the task files lie: in the installed package, or in the repository beside it."""
+    inside = _PACKAGE / "_tasks"
+    return inside if inside.is_dir() else _PACKAGE.parent / "tasks"
+
+
+@cache
+def load_catalog(folder: Path | None = None) -> Catalog:
+    """Read all task files.
+
+    Raises:
+        AABenchError: some file has a fault; the message names the first one and how many there are.
+    """
+    catalog, faults = read_catalog(folder or tasks_folder())
+    if faults:
+        more = f" (and {len(faults) - 1} more: `aabench validate` lists them)" if len(faults) > 1 else ""
+        raise AABenchError(f"{faults[0]}{more}")
+    return catalog
+
+
+def read_catalog(folder: Path) -> tuple[Catalog, list[Fault]]:
+    """All that could be read, and all faults. The catalog is whole only if there are none."""
+    files = sorted(folder.glob("*/*.toml"))
+    reader = _Reader()
+    if not files:
+        reader.fault(str(folder), "-", "no task file (*/*.toml) here")
+    for file in files:
+        reader.read(file, file.relative_to(folder).as_posix())
+    reader.check_references()
+    return reader.catalog(), reader.faults
+
+
+_Record = TypeVar("_Record", bound=BaseModel)
+
+
+class _Kept(Generic[_Record]):
+    """Records of one kind by name, and where each came from."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, _Record] = {}
+        self.place: dict[str, tuple[str, str]] = {}
+
+
+class _Reader:
+    """Gathers records and faults over the files."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.papers: _Kept[Paper] = _Kept()
+        self.recipes: _Kept[Recipe] = _Kept()
+        self.tasks: _Kept[Task] = _Kept()
+        self.claims: _Kept[Claim] = _Kept()
+
+    def fault(self, file: str, key: str, message: str) -> None:
+        self.faults.append(Fault(file=file, key=key, message=message))
+
+    def catalog(self) -> Catalog:
+        return Catalog(
+            papers=self.papers.records,
+            recipes=self.recipes.records,
+            tasks=self.tasks.records,
+            claims=tuple(self.claims.records.values()),
+        )
+
+    def read(self, path: Path, file: str) -> None:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            self.fault(file, "-", f"cannot be read: {error}")
+            return
+        known = ("paper", "recipe", "defaults", "source", "task", "table", "claim")
+        for key in content.keys() - set(known):
+            self.fault(file, key, f"unknown key; a file holds {', '.join(known)}")
+        paper = file.split("/")[0]
+        if "paper" in content:
+            self._keep(self.papers, Paper, content["paper"], file, "paper")
+        shared, source = content.get("defaults", {}), content.get("source", {})
+        for key, entry in self._entries(content, "recipe", file):
+            own = {**source, **entry.get("source", {})}
+            self._keep(self.recipes, Recipe, {**shared, **entry, "source": own}, file, key)
+        for key, entry in self._entries(content, "task", file):
+            own = {**source, **entry.get("source", {})}
+            self._keep(self.tasks, Task, {"paper": paper, **shared, **entry, "source": own}, file, key)
+        table = self._parse(_Table, content.get("table", {}), file, "table")
+        for key, entry in self._entries(content, "claim", file):
+            row = self._parse(_ClaimRow, entry, file, key)
+            if row is not None and table is not None:
+                self._keep_claims(row, table, paper, file, key)
+
+    def _entries(self, content: dict[str, Any], kind: str, file: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        entries = content.get(kind, [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            self.fault(file, kind, f"write it as [[{kind}]], one for each")
+            return
+        for index, entry in enumerate(entries):
+            yield f"{kind}[{entry.get('name') or entry.get('task') or index + 1}]", entry
+
+    def _keep_claims(self, row: _ClaimRow, table: _Table, paper: str, file: str, key: str) -> None:
+        name, tag = row.table or table.name, row.tag or table.tag
+        if name is None or tag is None:
+            self.fault(file, key, "needs a table and a tag, here or in [table]")
+            return
+        values: dict[Metric, Quantity | None] = {**dict.fromkeys(row.metrics, None), **row.values}
+        if not values:
+            self.fault(file, key, "claims nothing: give values, or metrics for an ordinal claim")
+        for metric, value in values.items():
+            where = name.lower().replace(" ", "-")
+            against = f"-vs-{row.baseline}" if row.kind != "absolute" else ""
+            content = {
+                "id": f"{paper}/{where}/{row.task}{against}/{metric}",
+                "paper": paper,
+                "table": name,
+                "row": row.row,
+                "tag": tag,
+                "task": row.task,
+                "metric": metric,
+                "kind": row.kind,
+                "value": value,
+                "convention": table.convention if metric == "flops" else None,
+                "baseline": row.baseline,
+            }
+            self._keep(self.claims, Claim, content, file, f"{key}.{metric}", name_key="id")
+
+    def _parse(self, kind: type[_Record], content: Any, file: str, key: str) -> _Record | None:
+        try:
+            return kind.model_validate(content)
+        except ValidationError as error:
+            for item in error.errors():
+                inner = ".".join([key, *(str(part) for part in item["loc"])])
+                self.fault(file, inner, _in_plain_words(item["type"], item["msg"], kind))
+            return None
+
+    def _keep(
+        self, kept: _Kept[_Record], kind: type[_Record], content: Any, file: str, key: str, name_key: str = "name"
+    ) -> None:
+        record = self._parse(kind, content, file, key)
+        if record is None:
+            return
+        name = getattr(record, name_key)
+        if name in kept.records:
+            first = " ".join(kept.place[name])
+            self.fault(file, key, f"duplicate name {name!r}: it is taken by {first}")
+            return
+        kept.records[name] = record
+        kept.place[name] = (file, key)
+
+    def check_references(self) -> None:
+        for name, task in self.tasks.records.items():
+            file, key = self.tasks.place[name]
+            self._check(file, f"{key}.paper", "paper", task.paper, self.papers.records)
+            self._check(file, f"{key}.recipe", "recipe", task.recipe, self.recipes.records)
+        for name, claim in self.claims.records.items():
+            file, key = self.claims.place[name]
+            self._check(file, f"{key}.task", "task", claim.task, self.tasks.records)
+            self._check(file, f"{key}.baseline", "task", claim.baseline, self.tasks.records)
+
+    def _check(self, file: str, key: str, kind: str, name: str | None, known: dict[str, Any]) -> None:
+        if name is not None and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            self.fault(file, key, f"unknown {kind} {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _in_plain_words(error: str, message: str, kind: type[BaseModel]) -> str:
+    if error == "extra_forbidden":
+        return f"unknown key; a {kind.__name__.strip('_').lower()} has {', '.join(kind.model_fields)}"
+    if error == "missing":
+        return "missing"
+    return message.removeprefix("Value error, ")

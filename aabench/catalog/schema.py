@@ -1,0 +1,256 @@
+"""The words of the catalog: Paper, Claim, Task, Recipe. Frozen, and strict about unknown keys."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
+
+Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived"]
+Metric = Literal["params", "flops", "top1", "top5", "correct", "AP"]
+Kind = Literal["absolute", "delta", "ordinal"]
+Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
+Argument = bool | int | float | str
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+UNITS = {"M": 10**6, "GFLOPs": 10**9, "%": 1, "points": 1, "images": 1}
+"""Printed unit -> factor to the unit measurements are stored in (parameters, FLOPs, percent, points, images)."""
+
+UNITS_OF: dict[str, tuple[str, ...]] = {
+    "params": ("M",),
+    "flops": ("GFLOPs",),
+    "top1": ("%", "points"),
+    "top5": ("%", "points"),
+    "correct": ("images",),
+    "AP": ("%", "points"),
+}
+"""Which units a claim on a metric may be printed in."""
+
+_QUANTITY = re.compile(r"^(?P<printed>[+-]?\d+(?:\.\d+)?)(?:\s+(?P<unit>\S+))?$")
+
+
+class Frozen(BaseModel):
+    """A record that cannot change and takes no unknown key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quantity(Frozen):
+    """A number as a paper prints it, e.g. ``25.8 M``: its digits are its precision.
+
+    Written in TOML as one string. A bare TOML number is refused: it cannot carry the printed precision
+    (8.0 and 8 are the same float, but not the same claim).
+    """
+
+    printed: str
+    unit: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            return given
+        if not isinstance(given, str):
+            raise ValueError(
+                f'value without precision: {given!r} is a number; write it as printed, with its unit: "{given} UNIT"'
+            )
+        match = _QUANTITY.match(given.strip())
+        if match is None:
+            raise ValueError(f'{given!r} is not a printed number with a unit, such as "25.8 M"')
+        if match["unit"] is None:
+            raise ValueError(f"missing unit: {given!r}; one of {', '.join(UNITS)}")
+        if match["unit"] not in UNITS:
+            raise ValueError(f"unknown unit {match['unit']!r}; one of {', '.join(UNITS)}")
+        return {"printed": match["printed"], "unit": match["unit"]}
+
+    @model_serializer
+    def _write(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        return f"{self.printed} {self.unit}"
+
+    @property
+    def value(self) -> float:
+        """The value in base units (parameters, FLOPs, percent, points, images)."""
+        return float(Decimal(self.printed) * UNITS[self.unit])
+
+    @property
+    def precision(self) -> float:
+        """One unit of the last printed digit, in base units."""
+        exponent = Decimal(self.printed).as_tuple().exponent
+        return float(Decimal(1).scaleb(int(exponent)) * UNITS[self.unit])
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The half-open interval [low, high) of values that print like this, in base units."""
+        exponent = Decimal(self.printed).as_tuple().exponent
+        half = Decimal(5).scaleb(int(exponent) - 1)
+        scale = UNITS[self.unit]
+        return float((Decimal(self.printed) - half) * scale), float((Decimal(self.printed) + half) * scale)
+
+    def format(self, value: float) -> str:
+        """A value in base units, in this quantity's unit with two digits more than printed."""
+        exponent = Decimal(self.printed).as_tuple().exponent
+        digits = max(0, -int(exponent)) + (2 if UNITS[self.unit] > 1 else 1)
+        digits = 0 if self.unit == "images" else digits
+        return f"{value / UNITS[self.unit]:.{digits}f} {self.unit}"
+
+
+class Paper(Frozen):
+    """A paper whose claims are judged."""
+
+    name: Name
+    title: str
+    authors: str
+    arxiv: str | None = None
+    venue: str
+    sheet: str
+    """The fact sheet that its numbers come from."""
+
+
+class Claim(Frozen):
+    """One number (or one comparison) of one row of one table of a paper."""
+
+    id: str
+    """``paper/table/task/metric``, unique."""
+    paper: str
+    table: str
+    row: str
+    tag: Tag
+    task: str
+    metric: Metric
+    kind: Kind = "absolute"
+    value: Quantity | None = None
+    """None for an ordinal claim."""
+    convention: str | None = None
+    """How the paper counts, for FLOPs."""
+    baseline: str | None = None
+    """The task a delta or ordinal claim compares with; the claim is on task minus baseline, or task > baseline."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "absolute" and self.baseline is not None:
+            raise ValueError("an absolute claim has no baseline")
+        if self.kind != "absolute" and self.baseline is None:
+            raise ValueError(f"a claim of kind {self.kind!r} needs a baseline task")
+        if (self.kind == "ordinal") != (self.value is None):
+            raise ValueError(
+                f"a claim of kind {self.kind!r} {'takes no' if self.kind == 'ordinal' else 'needs a'} value"
+            )
+        if self.value is not None:
+            allowed = UNITS_OF[self.metric]
+            if self.value.unit not in allowed:
+                raise ValueError(f"{self.metric} is given in {' or '.join(allowed)}, not {self.value.unit}")
+            if (self.kind == "delta") != (self.value.unit == "points"):
+                raise ValueError(f"a claim of kind {self.kind!r} is not given in {self.value.unit}")
+        return self
+
+
+class Smoke(Frozen):
+    """The short training run that must learn, on CIFAR-100 or its stand-in. All of it is ours.
+
+    The width it is reduced to belongs to the model: ``Task.smoke_arguments``.
+    """
+
+    input_size: Annotated[int, Field(gt=0)]
+    steps: Annotated[int, Field(gt=0)]
+    batch_size: Annotated[int, Field(gt=0)]
+    lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate, as used (not per 256)."""
+    times_chance: Annotated[float, Field(gt=1)]
+    """Top-1 on the test set has to exceed this multiple of chance, with its whole 95 % interval."""
+
+
+class Recipe(Frozen):
+    """How a task's model is trained. Every field has a source: a tag and a place in a sheet, or ``ours``."""
+
+    name: Name
+    epochs: Annotated[int, Field(gt=0)]
+    batch_size: Annotated[int, Field(gt=0)]
+    optimizer: Literal["sgd"] = "sgd"
+    lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate for ``lr_batch`` images; scaled linearly with the batch size."""
+    lr_batch: Annotated[int, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    nesterov: bool
+    weight_decay: Annotated[float, Field(ge=0)]
+    decay_norm_and_bias: bool
+    """Whether weight decay also applies to normalisation parameters and biases."""
+    schedule: Literal["cosine", "step"]
+    warmup_epochs: Annotated[float, Field(ge=0)]
+    """Linear warm-up from 0, in epochs; the schedule counts from the start of training."""
+    milestones: tuple[int, ...] = ()
+    """Epochs after which the learning rate is multiplied by ``gamma`` (step schedule)."""
+    gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    augmentation: Literal["crop-flip", "inception"]
+    accumulate: Annotated[int, Field(gt=0)] = 1
+    """Micro-batches a step: each holds batch_size / accumulate images."""
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    source: dict[str, str]
+    smoke: Smoke
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.schedule == "step") != bool(self.milestones) or (self.schedule == "step") != (self.gamma is not None):
+            raise ValueError('milestones and gamma go with schedule = "step", and only with it')
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs ({self.warmup_epochs}) exceeds epochs ({self.epochs})")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size ({self.batch_size}) is not a multiple of accumulate ({self.accumulate})")
+        unsourced = self.settings().keys() - self.source.keys()
+        if unsourced:
+            raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """The fields that a source is owed for, by name."""
+        return self.model_dump(exclude={"name", "source", "smoke"}, exclude_none=True, exclude_defaults=False)
+
+
+class Task(Frozen):
+    """Something that can be reproduced: a model with its arguments, a data set, an input size and a recipe."""
+
+    name: Name
+    paper: str
+    model: str
+    arguments: dict[str, Argument] = {}
+    smoke_arguments: dict[str, Argument] = {}
+    """Arguments that replace these in a smoke run (a narrower width, say)."""
+    data: Data
+    input_size: Annotated[int, Field(gt=0)]
+    normalisation: Literal["cifar100", "imagenet"]
+    """Whose per-channel mean and standard deviation the inputs are normalised with."""
+    recipe: str | None = None
+    """None: the task is only evaluated, with ``checkpoint``."""
+    checkpoint: str | None = None
+    """Published weights, relative to the data root."""
+    calibration: bool = False
+    """A known result that checks aabench itself, no claim of one of the papers."""
+    blocked: str | None = None
+    """Why nothing of this task can run yet: its claims get the verdict ``blocked`` with this reason."""
+    source: dict[str, str]
+
+    @field_validator("model")
+    @classmethod
+    def _identifier(cls, model: str) -> str:
+        if not model.isidentifier():
+            raise ValueError(f"{model!r} is not a model name (lower case with underscores)")
+        return model
+
+    @model_validator(mode="after")
+    def _sourced(self) -> Self:
+        unsourced = {"model", "input_size", "normalisation", *self.arguments} - self.source.keys()
+        if unsourced:
+            raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        """Classes of the task's data set."""
+        return {"cifar10": 10, "cifar100": 100, "imagenet": 1000, "coco": 90}[self.data]

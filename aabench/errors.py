@@ -1,0 +1,13 @@
+"""Errors meant for the person at the keyboard: one line each, never a traceback."""
+
+
+class AABenchError(Exception):
+    """Wrong usage or input: says what was given, what was expected and what to do."""
+
+    exit_code = 2
+
+
+class NotMeasurable(AABenchError):
+    """Nothing could be measured because something is missing (data, weights, a device)."""
+
+    exit_code = 3

@@ -1,0 +1,17 @@
+"""Layers of the papers: pure ``nn.Module``s, one idea a file, with no knowledge of tasks."""
+
+from aabench.layers.attention_augmented import AAConv2d
+from aabench.layers.attention_core import AttentionCore
+from aabench.layers.gather_excite import GatherExcite
+from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
+from aabench.layers.squeeze_excite import SqueezeExcite
+
+__all__ = [
+    "AAConv2d",
+    "AttentionCore",
+    "CoordConv2d",
+    "GatherExcite",
+    "RelativePosition2d",
+    "SinePosition2d",
+    "SqueezeExcite",
+]

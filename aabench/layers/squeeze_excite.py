@@ -1,0 +1,37 @@
+"""Squeeze-and-Excitation (Hu et al., 1709.01507), one of AA's baselines (Tables 1 to 3)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a gate computed from all channels' means.
+
+    Args:
+        channels: C.
+        reduction: r; the hidden layer has C / r channels.
+        bias: whether the two fully connected layers have biases.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if not 1 <= reduction <= channels:
+            raise ValueError(f"reduction is between 1 and the {channels} channels, got {reduction}")
+        hidden = channels // reduction
+        self.reduce = nn.Conv2d(channels, hidden, 1, bias=bias, device=device, dtype=dtype)
+        self.expand = nn.Conv2d(hidden, channels, 1, bias=bias, device=device, dtype=dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        squeezed = x.mean((2, 3), keepdim=True)
+        gate: Tensor = self.expand(self.reduce(squeezed).relu()).sigmoid()
+        return x * gate

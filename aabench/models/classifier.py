@@ -1,0 +1,56 @@
+"""What every classifier here shares: the size it was built for, and how its weights start."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """A network for images of one size.
+
+    Sub-classes implement :meth:`logits`. ``input_size`` is (H, W) in pixels.
+    """
+
+    def __init__(self, input_size: tuple[int, int], num_classes: int) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.num_classes = num_classes
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Images (N, 3, H, W) of the right size -> logits (N, num_classes)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, 3, H, W) -> logits (N, num_classes).
+
+        Raises:
+            ValueError: images of another size than the model was built for.
+        """
+        height, width = x.shape[-2:]
+        if (height, width) != tuple(self.input_size):
+            built = f"{self.input_size[0]}x{self.input_size[1]}"
+            raise ValueError(
+                f"this model was built for {built} images and got {height}x{width}: "
+                f"create it with input_size=({height}, {width}), or resize the images to {built}"
+            )
+        return self.logits(x)
+
+
+def initialise(model: nn.Module) -> None:
+    """He's normal initialisation (fan out) for convolutions, ones and zeros for normalisation.
+
+    The papers' initial values are unspecified, but for AA's relative tables, which set their own.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+
+
+def reduced(size: tuple[int, int], stride: int = 2) -> tuple[int, int]:
+    """The map's size after a padded convolution or pooling of a stride: each side halved (say), rounded up."""
+    return -(-size[0] // stride), -(-size[1] // stride)

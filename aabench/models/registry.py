@@ -1,0 +1,70 @@
+"""One name, one network: ``create_model(name, input_size=, num_classes=)``."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from aabench.errors import AABenchError
+
+_BUILDERS: dict[str, Callable[..., nn.Module]] = {}
+
+
+def register(name: str, builder: Callable[..., nn.Module]) -> None:
+    """Enter a builder. It takes ``input_size=(H, W)``, ``num_classes=`` and the model's own keyword arguments."""
+    if name in _BUILDERS:
+        raise ValueError(f"two models are called {name}")
+    _BUILDERS[name] = builder
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names that match a wildcard pattern, sorted."""
+    return sorted(fnmatch.filter(_BUILDERS, pattern))
+
+
+def create_model(
+    name: str,
+    *,
+    input_size: int | tuple[int, int],
+    num_classes: int,
+    device: torch.device | str | None = None,
+    **arguments: Any,
+) -> nn.Module:
+    """Build a network for one input size.
+
+    Args:
+        name: a name of :func:`list_models`.
+        input_size: side, or (H, W), in pixels. The network takes no other size.
+        num_classes: outputs of the classifier.
+        device: ``meta`` builds shapes only, with no memory.
+        **arguments: the model's own, such as ``kappa`` or ``width``.
+
+    Raises:
+        AABenchError: an unknown name or argument, with the nearest known ones; a size that is no positive number.
+    """
+    if name not in _BUILDERS:
+        near = difflib.get_close_matches(name, _BUILDERS, n=3)
+        raise AABenchError(
+            f"unknown model {name!r}; " + (f"did you mean {', '.join(near)}?" if near else "see list_models()")
+        )
+    builder = _BUILDERS[name]
+    known = [p for p in inspect.signature(builder).parameters if p not in ("input_size", "num_classes")]
+    for argument in arguments:
+        if argument not in known:
+            raise AABenchError(f"model {name} takes no argument {argument!r}; it takes {', '.join(known) or 'none'}")
+    size = (input_size, input_size) if isinstance(input_size, int) else input_size
+    if min(size) < 1:
+        raise AABenchError(f"input size {size[0]}x{size[1]}: both sides must be at least 1 pixel")
+    try:
+        if device is None:
+            return builder(input_size=size, num_classes=num_classes, **arguments)
+        with torch.device(device):
+            return builder(input_size=size, num_classes=num_classes, **arguments)
+    except ValueError as error:
+        raise AABenchError(f"model {name} at {size[0]}x{size[1]} pixels: {error}") from error

@@ -1,0 +1,241 @@
+"""ResNet-34/50/101/152 for ImageNet: plain, with Squeeze-and-Excite, and attention augmented (AA, Tables 3, 6, 7).
+
+Module names are torchvision's, so that its weights load into the plain networks. The stride sits on the 3x3
+convolution (v1.5). An augmented network has AAConv2d in place of the 3x3 convolution of every bottleneck (the first
+one of every basic block) in the last three stages; the first of these stages, 28x28 at 224 pixels, is pooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from aabench.layers import AAConv2d, SqueezeExcite
+from aabench.models.classifier import Classifier, initialise, reduced
+from aabench.models.registry import register
+
+Size = tuple[int, int]
+Conv3x3 = Callable[[int, int, int, Size], nn.Module]
+"""(in_channels, out_channels, stride, input map size) -> the layer in the place of a 3x3 convolution."""
+Gate = Callable[[int], nn.Module]
+"""channels -> a module (N, C, H, W) -> (N, C, H, W) after the last normalisation of a block."""
+
+
+def conv3x3(in_channels: int, out_channels: int, stride: int, feature_size: Size) -> nn.Module:
+    """A plain 3x3 convolution without bias."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions; the first one may be augmented."""
+
+    expansion = 1
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, size: Size, conv: Conv3x3, gate: Gate, shortcut: nn.Module
+    ) -> None:
+        super().__init__()
+        self.conv1 = conv(in_channels, channels, stride, size)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv3x3(channels, channels, 1, reduced(size, stride))
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.gate = gate(channels)
+        self.downsample = shortcut
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) -> (N, channels, H / stride, W / stride)."""
+        out: Tensor = self.relu(self.bn1(self.conv1(x)))
+        out = self.gate(self.bn2(self.conv2(out)))
+        return out.add_(self.downsample(x)).relu_()
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3, 1x1 convolutions; the 3x3 one may be augmented."""
+
+    expansion = 4
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, size: Size, conv: Conv3x3, gate: Gate, shortcut: nn.Module
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = conv(channels, channels, stride, size)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(channels * self.expansion)
+        self.gate = gate(channels * self.expansion)
+        self.downsample = shortcut
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, H, W) -> (N, 4 channels, H / stride, W / stride)."""
+        out: Tensor = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.gate(self.bn3(self.conv3(out)))
+        return out.add_(self.downsample(x)).relu_()
+
+
+class ResNet(Classifier):
+    """The network of four stages.
+
+    Args:
+        block: BasicBlock or Bottleneck.
+        depths: blocks of each stage.
+        conv_of_stage: what stands in the place of the 3x3 convolution, for each stage.
+        gate: what follows the last normalisation of each block (``nn.Identity`` for none).
+        width: channels of the stem and of the first stage (64).
+        extra_projection: a projection shortcut in the first stage too, though no shape changes there.
+    """
+
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        depths: tuple[int, ...],
+        conv_of_stage: tuple[Conv3x3, ...],
+        gate: Gate,
+        *,
+        width: int,
+        extra_projection: bool = False,
+        input_size: Size,
+        num_classes: int,
+    ) -> None:
+        super().__init__(input_size, num_classes)
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        size, channels = reduced(reduced(input_size)), width
+        stages = []
+        for stage, (depth, conv) in enumerate(zip(depths, conv_of_stage, strict=True)):
+            blocks: list[nn.Module] = []
+            for index in range(depth):
+                stride = 2 if stage > 0 and index == 0 else 1
+                out_channels = width * 2**stage * block.expansion
+                project = stride != 1 or channels != out_channels or (extra_projection and index == 0)
+                shortcut = _projection(channels, out_channels, stride) if project else nn.Identity()
+                blocks.append(block(channels, width * 2**stage, stride, size, conv, gate, shortcut))
+                size, channels = reduced(size, stride), out_channels
+            stages.append(nn.Sequential(*blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, num_classes)
+        initialise(self)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, num_classes)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        logits: Tensor = self.fc(self.avgpool(x).flatten(1))
+        return logits
+
+
+def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
+
+
+def _plain_gate(channels: int) -> nn.Module:
+    return nn.Identity()
+
+
+_DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+    34: (BasicBlock, (3, 4, 6, 3)),
+    50: (Bottleneck, (3, 4, 6, 3)),
+    101: (Bottleneck, (3, 4, 23, 3)),
+    152: (Bottleneck, (3, 8, 36, 3)),
+}
+
+
+def _resnet(
+    layers: int,
+    *,
+    input_size: Size,
+    num_classes: int,
+    width: int = 64,
+    extra_projection: bool = False,
+    gate: Gate = _plain_gate,
+    conv_of_stage: tuple[Conv3x3, ...] = (conv3x3,) * 4,
+) -> ResNet:
+    block, depths = _DEPTHS[layers]
+    return ResNet(
+        block,
+        depths,
+        conv_of_stage,
+        gate,
+        width=width,
+        extra_projection=extra_projection,
+        input_size=input_size,
+        num_classes=num_classes,
+    )
+
+
+def _se_resnet(
+    layers: int,
+    *,
+    input_size: Size,
+    num_classes: int,
+    width: int = 64,
+    extra_projection: bool = False,
+    reduction: int = 16,
+    gate_bias: bool = False,
+) -> ResNet:
+    return _resnet(
+        layers,
+        input_size=input_size,
+        num_classes=num_classes,
+        width=width,
+        extra_projection=extra_projection,
+        gate=partial(SqueezeExcite, reduction=reduction, bias=gate_bias),
+    )
+
+
+def _aa_resnet(
+    layers: int,
+    *,
+    input_size: Size,
+    num_classes: int,
+    width: int = 64,
+    extra_projection: bool = False,
+    kappa: float = 0.2,
+    upsilon: float = 0.1,
+    num_heads: int = 8,
+    min_key_channels: int = 20,
+    position: str = "relative",
+    attention: str = "auto",
+) -> ResNet:
+    def augmented(in_channels: int, out_channels: int, stride: int, feature_size: Size, *, pooled: bool) -> nn.Module:
+        return AAConv2d(
+            in_channels,
+            out_channels,
+            3,
+            feature_size=feature_size,
+            stride=stride,
+            kappa=kappa,
+            upsilon=upsilon,
+            num_heads=num_heads,
+            min_key_channels=min_key_channels,
+            position=position,
+            pooled=pooled,
+            attention=attention,
+        )
+
+    full = partial(augmented, pooled=False)
+    return _resnet(
+        layers,
+        input_size=input_size,
+        num_classes=num_classes,
+        width=width,
+        extra_projection=extra_projection,
+        conv_of_stage=(conv3x3, partial(augmented, pooled=True), full, full),
+    )
+
+
+for _layers in _DEPTHS:
+    register(f"resnet{_layers}", partial(_resnet, _layers))
+    register(f"se_resnet{_layers}", partial(_se_resnet, _layers))
+register("aa_resnet34", partial(_aa_resnet, 34, kappa=0.25, upsilon=0.25))
+for _layers in (50, 101, 152):
+    register(f"aa_resnet{_layers}", partial(_aa_resnet, _layers))

@@ -1,0 +1,53 @@
+"""Measurement: one thing that was run here, as one row of the log."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from aabench.catalog.schema import Frozen
+
+SCHEMA_VERSION = 1
+Level = Literal["structure", "smoke", "eval", "train", "profile"]
+Status = Literal["ok", "failed", "interrupted"]
+
+
+class Value(Frozen):
+    """One measured number with its label; ``value`` is None only with a ``reason``."""
+
+    metric: str
+    """``params``, ``macs``, ``flops``, ``top1``, ``latency_ms``, ``memory`` ..."""
+    value: float | int | None
+    unit: str
+    """``params``, ``MACs``, ``FLOPs``, ``%``, ``images``, ``ms``, ``bytes`` ... : base units, never scaled."""
+    convention: str | None = None
+    """Which kind of the metric: ``flops`` / ``aa-paper``, ``model`` / ``executed``, ``rss_peak``, ``best`` / ``last`` ..."""
+    reason: str | None = None
+    """Why there is no value."""
+
+
+class Measurement(Frozen):
+    """One row of the log. Failures are rows too, with ``error``."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    time: str
+    """UTC, ISO 8601."""
+    task: str
+    level: Level
+    status: Status
+    seed: int | None = None
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """What determines the run: model arguments, input size, batch, data type, recipe ..."""
+    altered: dict[str, Any] = Field(default_factory=dict)
+    """What was changed against the task's own definition; such a row is never judged against the paper."""
+    values: tuple[Value, ...] = ()
+    detail: dict[str, Any] = Field(default_factory=dict)
+    """What a report may show besides: learning curve, per-module counts, raw samples, per-image correctness."""
+    error: str | None = None
+    environment: dict[str, Any] = Field(default_factory=dict)
+
+    def get(self, metric: str, convention: str | None = None) -> Value | None:
+        """The value of a metric (and convention, if given), or None if this row does not have it."""
+        return next((v for v in self.values if v.metric == metric and convention in (None, v.convention)), None)

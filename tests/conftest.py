@@ -1,0 +1,18 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The unpacked real-data bundle: skipped without one, unless AABENCH_REQUIRE_DATA=1 makes that a failure."""
+    given = os.environ.get("AABENCH_DATA")
+    if given and Path(given).is_dir():
+        return Path(given)
+    reason = f"AABENCH_DATA={given!r} is no folder; unpack the data bundle and point AABENCH_DATA at it"
+    if os.environ.get("AABENCH_REQUIRE_DATA") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
