@@ -1,0 +1,106 @@
+"""What the shipped task files say of AA-Net: the sheet's numbers as literals."""
+
+import pytest
+
+from aabench.catalog import load_catalog
+from aabench.errors import AABenchError
+
+# model: GFLOPs, parameters in millions, top-1, top-5 (aanet.md, Tables 1, 3 and 6)
+TABLES = {
+    "Table 1": {
+        "wrn-28-10": ("10.4", "36.3", "80.3", "95.0"),
+        "ge-wrn-28-10": ("10.4", "36.3", "79.8", "95.0"),
+        "se-wrn-28-10": ("10.4", "36.5", "81.0", "95.3"),
+        "aa-wrn-28-10": ("10.9", "36.2", "81.6", "95.2"),
+        "aa-wrn-28-10-as-counted": ("10.9", "36.2", "81.6", "95.2"),
+    },
+    "Table 3": {
+        "resnet34": ("7.4", "21.8", "73.6", "91.5"),
+        "se-resnet34": ("7.4", "22.0", "74.3", "91.8"),
+        "aa-resnet34": ("7.1", "20.7", "74.7", "92.0"),
+        "resnet50": ("8.2", "25.6", "76.4", "93.1"),
+        "se-resnet50": ("8.2", "28.1", "77.5", "93.7"),
+        "aa-resnet50": ("8.3", "25.8", "77.7", "93.8"),
+        "resnet101": ("15.6", "44.5", "77.9", "94.0"),
+        "se-resnet101": ("15.6", "49.3", "78.4", "94.2"),
+        "aa-resnet101": ("16.1", "45.4", "78.7", "94.4"),
+        "resnet152": ("23.0", "60.2", "78.4", "94.2"),
+        "se-resnet152": ("23.1", "66.8", "78.9", "94.5"),
+        "aa-resnet152": ("23.8", "61.6", "79.1", "94.6"),
+    },
+    "Table 6": {
+        "aa-resnet50-share-25": ("7.9", "24.3", "77.7", "93.8"),
+        "aa-resnet50-share-50": ("7.3", "22.3", "77.3", "93.6"),
+        "aa-resnet50-share-75": ("6.8", "20.7", "76.7", "93.2"),
+        "aa-resnet50-share-100": ("6.3", "19.4", "73.9", "91.5"),
+    },
+}
+FIGURE_4 = {25: "77.5", 50: "76.6", 75: "75.4", 100: "71.1"}
+
+
+def printed(table):
+    claims = [c for c in load_catalog().claims if c.paper == "aanet" and c.table == table]
+    assert {c.tag for c in claims} == {"printed"}
+    return {(c.task, c.metric): str(c.value) for c in claims}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_all_rows_of_a_table(table):
+    expected = {}
+    for task, (flops, params, top1, top5) in TABLES[table].items():
+        values = {"flops": f"{flops} GFLOPs", "params": f"{params} M", "top1": f"{top1} %", "top5": f"{top5} %"}
+        expected |= {(task, metric): value for metric, value in values.items()}
+    assert printed(table) == expected
+
+
+def test_figure_4():
+    assert printed("Figure 4") == {
+        (f"aa-resnet50-share-{share}-no-position", "top1"): f"{top1} %" for share, top1 in FIGURE_4.items()
+    }
+
+
+def test_the_abstract():
+    claims = {c.id: c for c in load_catalog().claims if c.table == "Abstract"}
+    assert {c.tag for c in claims.values()} == {"abstract"}
+    assert str(claims["aanet/abstract/aa-resnet50-vs-resnet50/top1"].value) == "+1.3 points"
+    assert claims["aanet/abstract/aa-resnet50-vs-se-resnet50/top1"].kind == "ordinal"
+    assert str(claims["aanet/abstract/aa-retinanet-resnet50-vs-retinanet-resnet50/AP"].value) == "+1.4 points"
+
+
+def test_recipes_of_the_sheet():
+    recipes = load_catalog().recipes
+    plain, augmented, imagenet = (recipes[f"aanet-{n}"] for n in ("cifar100", "cifar100-augmented", "imagenet"))
+    assert (plain.epochs, plain.batch_size, plain.lr, plain.lr_batch, plain.weight_decay) == (500, 1024, 0.2, 256, 2e-4)
+    assert (augmented.batch_size, augmented.weight_decay, augmented.warmup_epochs) == (256, 5e-4, 25)
+    assert (imagenet.epochs, imagenet.lr, imagenet.milestones, imagenet.gamma) == (100, 0.128, (30, 60, 80, 90), 0.1)
+    assert imagenet.weight_decay == 1e-4
+    assert {r.momentum for r in recipes.values()} == {0.9}
+
+
+def test_both_settings_of_the_discrepancy():
+    tasks = load_catalog().tasks
+    keys = ("kappa", "upsilon", "num_heads", "min_key_channels")
+    assert [tasks["aa-wrn-28-10"].arguments[k] for k in keys] == [0.2, 0.1, 8, 20]
+    assert [tasks["aa-wrn-28-10-as-counted"].arguments[k] for k in keys] == [0.1, 0.05, 4, 20]
+
+
+def test_calibration_is_marked():
+    catalog = load_catalog()
+    assert {t.name for t in catalog.tasks.values() if t.calibration} == {"resnet20-cifar10", "resnet56-cifar10"}
+    assert [str(catalog.claims_of(f"resnet{n}-cifar10")[0].value) for n in (20, 56)] == ["9173 images", "9339 images"]
+
+
+def test_an_unknown_task_offers_the_nearest():
+    with pytest.raises(AABenchError, match="unknown task 'aa-resnet5'; did you mean aa-resnet50"):
+        load_catalog().task("aa-resnet5")
+
+
+def test_default_arguments_of_the_models_are_the_tasks():
+    import inspect
+
+    from aabench.models.registry import _BUILDERS
+
+    for task in load_catalog().tasks.values():
+        if task.name in ("aa-resnet50", "aa-resnet101", "aa-resnet152", "aa-wrn-28-10", "se-resnet50", "se-wrn-28-10"):
+            defaults = inspect.signature(_BUILDERS[task.model]).parameters
+            assert {k: defaults[k].default for k in task.arguments} == task.arguments

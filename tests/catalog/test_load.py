@@ -1,0 +1,111 @@
+"""Reading task files: all faults at once, each with file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from aabench.catalog import read_catalog
+from aabench.catalog.load import load_catalog
+from aabench.errors import AABenchError
+
+GOOD = """
+[paper]
+name = "p"
+title = "T"
+authors = "A"
+venue = "V"
+sheet = "p.md"
+
+[defaults]
+data = "cifar100"
+input_size = 32
+normalisation = "cifar100"
+
+[source]
+model = "p.md"
+input_size = "p.md"
+normalisation = "ours"
+
+[table]
+name = "Table 1"
+tag = "printed"
+convention = "aa-paper"
+
+[[task]]
+name = "net"
+model = "net"
+
+[[claim]]
+task = "net"
+row = "Net"
+values = { params = "1.5 M", flops = "0.5 GFLOPs" }
+"""
+
+
+def read(tmp_path: Path, text: str, more: str | None = None):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "one.toml").write_text(text)
+    if more is not None:
+        (tmp_path / "p" / "two.toml").write_text(more)
+    return read_catalog(tmp_path)
+
+
+def test_a_good_file(tmp_path):
+    catalog, faults = read(tmp_path, GOOD)
+    assert faults == []
+    assert [claim.id for claim in catalog.claims] == ["p/table-1/net/params", "p/table-1/net/flops"]
+    assert [claim.convention for claim in catalog.claims] == [None, "aa-paper"]
+    assert catalog.tasks["net"].paper == "p"
+    assert catalog.tasks["net"].num_classes == 100
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('venue = "V"', 'venue = "V"\ncolour = 3', "p/one.toml: paper.colour: unknown key"),
+        ('model = "net"', 'model = "net"\nwdith = 3', "p/one.toml: task[net].wdith: unknown key"),
+        ('"1.5 M"', '"1.5"', "p/one.toml: claim[net].values.params: missing unit"),
+        ('"1.5 M"', "1.5", "p/one.toml: claim[net].values.params: value without precision"),
+        ('"1.5 M"', '"1.5 GFLOPs"', "p/one.toml: claim[net].params: params is given in M"),
+        (
+            'task = "net"',
+            'task = "nett"',
+            "p/one.toml: claim[nett].params.task: unknown task 'nett'; did you mean 'net'?",
+        ),
+        ('model = "net"', 'model = "net"\nrecipe = "r"', "p/one.toml: task[net].recipe: unknown recipe 'r'"),
+        ('model = "net"', 'model = "net"\narguments = { k = 1 }', "p/one.toml: task[net]: no source for k"),
+        ('model = "net"', 'model = "a-b"', "p/one.toml: task[net].model: 'a-b' is not a model name"),
+        ('name = "Table 1"\n', "", "p/one.toml: claim[net]: needs a table and a tag"),
+        ('sheet = "p.md"\n', "", "p/one.toml: paper.sheet: missing"),
+        ("[[task]]", "[task]", "p/one.toml: task: write it as [[task]]"),
+        ("[table]", "[tabel]", "p/one.toml: tabel: unknown key"),
+        ('values = { params = "1.5 M", flops = "0.5 GFLOPs" }', "", "p/one.toml: claim[net]: claims nothing"),
+        ("[paper]", "[paper", "p/one.toml: -: cannot be read"),
+    ],
+)
+def test_each_fault_names_file_and_key(tmp_path, old, new, fault):
+    assert old in GOOD
+    _, faults = read(tmp_path, GOOD.replace(old, new, 1))
+    assert any(str(f).startswith(fault) for f in faults), [str(f) for f in faults]
+
+
+def test_duplicate_names_name_both_places(tmp_path):
+    task = '[[task]]\nname = "net"\nmodel = "other"\ndata = "cifar10"\ninput_size = 32\nnormalisation = "cifar100"\n'
+    source = '[task.source]\nmodel = "x"\ninput_size = "x"\nnormalisation = "x"\n'
+    _, faults = read(tmp_path, GOOD, task + source)
+    assert [str(f) for f in faults] == [
+        "p/two.toml: task[net]: duplicate name 'net': it is taken by p/one.toml task[net]"
+    ]
+
+
+def test_all_faults_at_once(tmp_path):
+    broken = GOOD.replace('"1.5 M"', "1.5").replace('venue = "V"', "").replace('model = "net"', 'model = "a b"')
+    _, faults = read(tmp_path, broken)
+    assert {f.key for f in faults} >= {"paper.venue", "task[net].model", "claim[net].values.params"}
+    with pytest.raises(AABenchError, match=r"and \d more: `aabench validate` lists them"):
+        load_catalog(tmp_path)
+
+
+def test_an_empty_folder_is_a_fault(tmp_path):
+    _, faults = read_catalog(tmp_path)
+    assert "no task file" in str(faults[0])

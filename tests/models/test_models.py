@@ -1,0 +1,141 @@
+"""Every network of the registry: its published size, its shapes, its errors."""
+
+import pytest
+import torch
+import torchvision
+
+from aabench.errors import AABenchError
+from aabench.models import create_model, list_models
+
+SMALL = {"resnet": {"width": 16}, "wide": {"depth": 10, "width": 2}, "cifar": {}}
+AA_SMALL = {"num_heads": 1}
+
+
+def small(name, size=32):
+    arguments = SMALL["cifar" if name.endswith("cifar") else "wide" if "wide" in name else "resnet"]
+    return create_model(
+        name, input_size=size, num_classes=7, **arguments, **(AA_SMALL if name.startswith("aa") else {})
+    )
+
+
+def parameters(name, input_size=224, num_classes=1000, **arguments):
+    model = create_model(name, input_size=input_size, num_classes=num_classes, device="meta", **arguments)
+    return sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_forward_and_every_parameter_gets_a_gradient(name):
+    torch.manual_seed(0)
+    model = small(name)
+    out = model(torch.randn(2, 3, 32, 32))
+    assert out.shape == (2, 7)
+    out.square().sum().backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_builds_on_meta(name):
+    model = create_model(name, input_size=64, num_classes=10, device="meta")
+    assert all(p.is_meta for p in model.parameters())
+    assert model(torch.empty(3, 3, 64, 64, device="meta")).shape == (3, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("resnet34", 21_797_672), ("resnet50", 25_557_032), ("resnet101", 44_549_160), ("resnet152", 60_192_808)],
+)
+def test_plain_networks_have_torchvisions_parameters(name, expected):
+    assert parameters(name) == expected
+
+
+def test_resnet34_with_a_projection_in_every_group():
+    assert parameters("resnet34", extra_projection=True) == 21_797_672 + 64 * 64 + 2 * 64
+
+
+@pytest.mark.parametrize("name", ["resnet34", "resnet50"])
+def test_plain_networks_compute_what_torchvision_computes(name):
+    torch.manual_seed(0)
+    oracle = torchvision.models.get_model(name, num_classes=10).eval()
+    model = create_model(name, input_size=64, num_classes=10).eval()
+    model.load_state_dict(oracle.state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), oracle(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "millions"),
+    [
+        ("aa_resnet34", {"extra_projection": True}, 20.749),
+        ("aa_resnet50", {}, 25.809),
+        ("aa_resnet101", {}, 45.387),
+        ("aa_resnet152", {}, 61.614),
+        ("aa_resnet50", {"kappa": 0.25, "upsilon": 0.25}, 24.304),
+        ("aa_resnet50", {"kappa": 0.5, "upsilon": 0.5}, 22.343),
+        ("aa_resnet50", {"kappa": 0.75, "upsilon": 0.75}, 20.735),
+        ("aa_resnet50", {"kappa": 1.0, "upsilon": 1.0}, 19.384),
+        ("se_resnet50", {"gate_bias": True}, 28.088),
+        ("se_resnet101", {"gate_bias": True}, 49.327),
+    ],
+)
+def test_imagenet_parameters_of_the_sheet(name, arguments, millions):
+    assert round(parameters(name, **arguments) / 1e6, 3) == millions
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "millions"),
+    [
+        ("wide_resnet", {}, 36.278),
+        ("ge_wide_resnet", {}, 36.278),
+        ("aa_wide_resnet", {}, 36.054),
+        ("aa_wide_resnet", {"kappa": 0.1, "upsilon": 0.05, "num_heads": 4}, 36.170),
+    ],
+)
+def test_wide_resnet_parameters_of_the_sheet(name, arguments, millions):
+    assert round(parameters(name, 32, 100, **arguments) / 1e6, 3) == millions
+
+
+def test_attention_sits_where_the_paper_puts_it():
+    model = create_model("aa_resnet50", input_size=224, num_classes=10, device="meta")
+    augmented = {n: m.attention_size for n, m in model.named_modules() if hasattr(m, "attention_size")}
+    stages = [name.split(".")[0] for name in augmented]
+    assert {s: stages.count(s) for s in stages} == {"layer2": 4, "layer3": 6, "layer4": 3}
+    assert all(name.endswith("conv2") for name in augmented)
+    assert set(augmented.values()) == {(14, 14), (7, 7)}
+    assert augmented["layer2.0.conv2"] == (14, 14)
+    basic = create_model("aa_resnet34", input_size=224, num_classes=10, device="meta")
+    assert all(n.endswith("conv1") for n, m in basic.named_modules() if hasattr(m, "attention_size"))
+
+
+def test_wide_resnet_attends_without_pooling_in_every_block():
+    model = create_model("aa_wide_resnet", input_size=32, num_classes=100, device="meta")
+    sizes = [m.attention_size for m in model.modules() if hasattr(m, "attention_size")]
+    assert sizes == [(32, 32)] * 4 + [(16, 16)] * 4 + [(8, 8)] * 4
+
+
+def test_non_square_input():
+    model = small("aa_resnet50", size=(64, 96))
+    assert model(torch.randn(1, 3, 64, 96)).shape == (1, 7)
+
+
+def test_another_size_is_an_error_that_names_both():
+    with pytest.raises(ValueError, match="built for 32x32 images and got 64x48"):
+        small("aa_resnet50")(torch.randn(1, 3, 64, 48))
+
+
+def test_wildcards():
+    assert list_models("aa_resnet*") == ["aa_resnet101", "aa_resnet152", "aa_resnet34", "aa_resnet50"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("aa_resnet51", {}, r"unknown model 'aa_resnet51'; did you mean aa_resnet50"),
+        ("resnet50", {"kappa": 0.2}, "resnet50 takes no argument 'kappa'; it takes width, extra_projection"),
+        ("aa_resnet50", {"width": 4}, "aa_resnet50 at 32x32 pixels: kappa=0.2, upsilon=0.1 of 8 channels in 8 heads"),
+        ("wide_resnet", {"depth": 27}, r"6 n \+ 4 layers, not 27"),
+    ],
+)
+def test_wrong_requests(name, arguments, message):
+    with pytest.raises(AABenchError, match=message):
+        create_model(name, input_size=32, num_classes=10, **arguments)
