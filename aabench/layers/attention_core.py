@@ -37,7 +37,7 @@ class AttentionCore(nn.Module):
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """q, k (B, Nh, n, d), v (B, Nh, n, e) and the relative logits -> (B, Nh, n, e)."""
-        form = self.attention if self.attention != "auto" else choose(q, self.feature_size)
+        form = self.attention if self.attention != "auto" else choose(q)
         if form == "explicit":
             return explicit_attention(q, k, v, relative)
         return fused_attention(q, k, v, relative, self.feature_size)
@@ -47,10 +47,19 @@ class AttentionCore(nn.Module):
         return f"feature_size={self.feature_size}, attention={self.attention!r}"
 
 
-def choose(q: Tensor, feature_size: tuple[int, int]) -> str:
-    """The faster form for queries like these: a rule read off ``make bench`` (tests/bench/test_attention.py)."""
-    height, width = feature_size
-    return "explicit" if height * width <= 256 else "fused"
+FUSED_FROM = {"inference": 2 * 2**20, "training": 16 * 2**20}
+"""Bytes of one n x n matrix for the whole batch from which the fused form is faster, as ``make bench`` shows on two
+CPU cores (tests/bench/test_attention.py). Not measured on a GPU yet."""
+
+
+def choose(q: Tensor) -> str:
+    """The form expected to be faster for queries (B, Nh, n, d): fused where the explicit logits would be large.
+
+    A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
+    """
+    batch, heads, cells, _ = q.shape
+    logits = batch * heads * cells**2 * q.element_size()
+    return "fused" if logits >= FUSED_FROM["training" if q.requires_grad else "inference"] else "explicit"
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aabench.catalog.schema import Frozen
 
 SCHEMA_VERSION = 1
 Level = Literal["structure", "smoke", "eval", "train", "profile"]
-Status = Literal["ok", "failed", "interrupted"]
+Status = Literal["ok", "failed", "interrupted", "blocked"]
+"""``blocked``: it could not start because something is missing (data, weights, a device); ``error`` says what."""
 
 
 class Value(Frozen):
@@ -18,13 +19,19 @@ class Value(Frozen):
 
     metric: str
     """``params``, ``macs``, ``flops``, ``top1``, ``latency_ms``, ``memory`` ..."""
-    value: float | int | None
+    value: int | float | None = Field(allow_inf_nan=False)
     unit: str
     """``params``, ``MACs``, ``FLOPs``, ``%``, ``images``, ``ms``, ``bytes`` ... : base units, never scaled."""
     convention: str | None = None
     """Which kind of the metric: ``flops`` / ``aa-paper``, ``model`` / ``executed``, ``rss_peak``, ``best`` / ``last`` ..."""
     reason: str | None = None
     """Why there is no value."""
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if (self.value is None) != (self.reason is not None):
+            raise ValueError(f"{self.metric}: either a value, or the reason why there is none")
+        return self
 
 
 class Measurement(Frozen):

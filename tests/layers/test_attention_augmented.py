@@ -118,7 +118,7 @@ def test_every_parameter_gets_a_gradient(position):
 
 
 def test_relative_logits_by_hand():
-    # One head, d = 1: the logit of a key is q times the table's entry for (key - query); a 1x3 map, query in the middle.
+    # One head, d = 1: the logit of a key is q times the table's entry for (key - query); a 1x3 map.
     aa = layer((1, 3), in_channels=1, out_channels=1, kappa=1.0, upsilon=1.0, num_heads=1)
     with torch.no_grad():
         aa.position.row_table.zero_()
