@@ -23,7 +23,7 @@ class Value(Frozen):
     unit: str
     """``params``, ``MACs``, ``FLOPs``, ``%``, ``images``, ``ms``, ``bytes`` ... : base units, never scaled."""
     convention: str | None = None
-    """Which kind of the metric: ``flops`` / ``aa-paper``, ``model`` / ``executed``, ``rss_peak``, ``best`` / ``last`` ..."""
+    """Which kind of the metric: ``flops``, ``aa-paper``, ``model``, ``executed``, ``rss_peak``, ``best``, ``last``."""
     reason: str | None = None
     """Why there is no value."""
 

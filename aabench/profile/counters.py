@@ -1,0 +1,177 @@
+"""Multiply-adds per module as two public tools see them: torch's FlopCounterMode and fvcore's trace.
+
+Both are made to give the same thing: for each module the multiply-adds of its own, not of its children, by operator.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from aabench.errors import AABenchError
+
+ByModule = dict[str, Counter[str]]
+"""Module name -> operator -> multiply-adds."""
+
+
+def torch_macs(model: nn.Module, x: Tensor) -> tuple[ByModule, Any]:
+    """FlopCounterMode's count on one forward pass, and the pass's output."""
+    with torch.no_grad(), flop_counter() as counter:
+        output = model(x)
+    root = type(model).__name__
+    inclusive: ByModule = {}
+    for name, flops in counter.get_flop_counts().items():
+        macs = Counter({str(operator): count // 2 for operator, count in flops.items()})
+        inclusive["" if name == root else name.removeprefix(f"{root}.")] = macs
+    return own(inclusive, model), output
+
+
+def flop_counter() -> FlopCounterMode:
+    """FlopCounterMode with a formula for fused attention on CPU, which torch before 2.15 counts as 0."""
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return FlopCounterMode(display=False, custom_mapping={fused: _fused_attention_flops})
+
+
+def _fused_attention_flops(q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:
+    batch, heads, tokens, width = q
+    return 2 * batch * heads * tokens * k[-2] * (width + v[-1])
+
+
+def own(inclusive: Mapping[str, Counter[str]], model: nn.Module) -> ByModule:
+    """Counts that include the children's -> counts of each module alone, empty ones left out."""
+    result = {name: Counter(inclusive.get(name, {})) for name, _ in model.named_modules()}
+    for name in result:
+        if name:
+            result[name.rpartition(".")[0]].subtract(inclusive.get(name, {}))
+    nonzero = {name: Counter({op: n for op, n in counts.items() if n}) for name, counts in result.items()}
+    return {name: counts for name, counts in nonzero.items() if counts}
+
+
+def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
+    """fvcore's count from a trace.
+
+    Raises:
+        AABenchError: a model that cannot be traced, or an operator that is known neither to hold multiply-adds nor to
+            be free of them.
+    """
+    with warnings.catch_warnings():
+        # fvcore compiles a loss with torch.jit.script when imported, which torch has deprecated.
+        warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=FutureWarning)
+        from fvcore.nn import FlopCountAnalysis
+    analysis = FlopCountAnalysis(model, x).clear_op_handles().set_op_handle(**_handles())
+    analysis.set_op_handle(**{f"aten::{name}": None for name in MAC_FREE})
+    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    try:
+        with torch.no_grad(), _TraceableConvolution():
+            inclusive = {name: Counter(counts) for name, counts in analysis.by_module_and_operator().items()}
+    except (RuntimeError, TypeError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise AABenchError(f"fvcore cannot trace {type(model).__name__} on meta tensors: {line}") from error
+    unknown = own({name: analysis.unsupported_ops(name) for name in inclusive}, model)
+    for name, operators in unknown.items():
+        raise AABenchError(
+            f"cannot count module {name or type(model).__name__!r}: operator {min(operators)} is known neither to hold "
+            "multiply-adds nor to be free of them; enter it in aabench/profile/counters.py"
+        )
+    return own(inclusive, model)
+
+
+class _TraceableConvolution(TorchFunctionMode):
+    """Lets torch.jit trace a convolution on meta tensors.
+
+    The tracer records ``aten::_convolution``, which ``torch.conv2d`` calls on a real device; on meta it takes another
+    way, which neither is recorded nor runs while traced.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not torch.conv2d:
+            return func(*args, **(kwargs or {}))
+        return _convolution(*args, **(kwargs or {}))
+
+
+def _convolution(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
+    stride, padding, dilation = ([n, n] if isinstance(n, int) else n for n in (stride, padding, dilation))
+    # Transposed, output padding, and four settings of cuDNN that do not touch the shape.
+    rest = (False, [0, 0], groups, False, False, True, True)
+    result: Tensor = torch.ops.aten._convolution(input, weight, bias, stride, padding, dilation, *rest)
+    return result
+
+
+def _handles() -> dict[str, Any]:
+    """fvcore's own handles where they are right; ours for batched products of any rank and for einsum."""
+    from fvcore.nn import jit_handles
+
+    return {
+        "aten::_convolution": jit_handles.conv_flop_jit,
+        "aten::linear": jit_handles.linear_flop_jit,
+        "aten::addmm": jit_handles.addmm_flop_jit,
+        "aten::bmm": jit_handles.bmm_flop_jit,
+        "aten::mm": _product(0),
+        "aten::matmul": _product(0),
+        "aten::baddbmm": _product(1),
+        "aten::einsum": _einsum,
+    }
+
+
+def _product(left: int) -> Any:
+    """A handle for a product whose left factor is input number ``left``; fvcore's own miscounts broadcast batches."""
+
+    def handle(inputs: list[Any], outputs: list[Any]) -> int:
+        return prod(_shape(outputs[0])) * _shape(inputs[left])[-1]
+
+    return handle
+
+
+def _einsum(inputs: list[Any], outputs: list[Any]) -> int:
+    """Two factors: one multiply-add for each combination of all indices. fvcore's own gives a rounded float."""
+    equation = inputs[0].toIValue().replace(" ", "")
+    terms = equation.split("->")[0].split(",")
+    shapes = [_shape(value) for value in inputs[1].node().inputs()]
+    if len(terms) != 2 or "." in equation:
+        module = outputs[0].node().scopeName().rpartition("/")[2]
+        raise AABenchError(
+            f"cannot count module {module!r}: operator aten::einsum with {equation!r}; "
+            "two factors without '...' are expected"
+        )
+    sizes: dict[str, int] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        sizes.update(zip(term, shape, strict=True))
+    return prod(sizes.values())
+
+
+def _shape(value: Any) -> list[int]:
+    sizes: list[int] = value.type().sizes()
+    return sizes
+
+
+_ELEMENTWISE = """
+abs add add_ clamp_min cos div div_ elu exp gelu hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh hardtanh_
+leaky_relu leaky_relu_ log mul mul_ neg pow reciprocal relu6 rsqrt sigmoid sigmoid_ silu silu_ sin softplus sqrt sub
+sub_ tanh tanh_ where
+"""
+_REDUCING_OR_RESAMPLING = """
+adaptive_avg_pool2d adaptive_max_pool2d amax amin avg_pool2d batch_norm group_norm instance_norm layer_norm log_softmax
+max_pool2d mean softmax sum upsample_bilinear2d upsample_nearest2d var
+"""
+_MAKING_OR_MOVING = """
+alias clone dropout_ expand_as eye feature_dropout linspace movedim ones_like pad repeat repeat_interleave unflatten
+zero_
+"""
+MAC_FREE = frozenset(" ".join((_ELEMENTWISE, _REDUCING_OR_RESAMPLING, _MAKING_OR_MOVING)).split())
+"""Operators of torch's ``aten`` without multiply-adds, besides those fvcore ignores itself."""

@@ -1,0 +1,104 @@
+"""Peak memory of a call, measured in the process that makes it: a fresh one, or earlier peaks hide this one.
+
+CPU: growth of the resident set over what it was with model and input built (``rss_peak``). It holds all that the
+process touched: tensors, scratch space of kernels, code paged in. The kernel's counters are good to about 1 MiB.
+CUDA: the caching allocator's own peaks, model and input included (``allocated_peak``: in tensors; ``reserved_peak``:
+taken from the device).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+
+@dataclass(frozen=True)
+class Peak:
+    """A peak in bytes; ``bytes`` is None only with a ``reason``."""
+
+    convention: str
+    """``rss_peak``, ``allocated_peak`` or ``reserved_peak``."""
+    bytes: int | None
+    baseline: int
+    """Bytes in use before the call: already subtracted from ``rss_peak``, contained in the other two."""
+    how: str
+    reason: str | None = None
+
+
+def measure_memory(call: Callable[[], object], device: str = "cpu") -> tuple[Peak, ...]:
+    """Run a call once and say how much memory it took at its peak."""
+    return _cuda_peaks(call) if torch.device(device).type == "cuda" else (_resident_peak(call),)
+
+
+def _cuda_peaks(call: Callable[[], object]) -> tuple[Peak, ...]:
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+    call()
+    torch.cuda.synchronize()
+    how = "torch.cuda peak statistics, reset with model and input built"
+    return (
+        Peak("allocated_peak", torch.cuda.max_memory_allocated(), allocated, how),
+        Peak("reserved_peak", torch.cuda.max_memory_reserved(), reserved, how),
+    )
+
+
+def _resident_peak(call: Callable[[], object]) -> Peak:
+    _load_libraries()
+    _give_back_free_memory()
+    reset = _reset_high_water_mark()
+    baseline, earlier_peak = _status("VmRSS"), _status("VmHWM")
+    call()
+    peak = _status("VmHWM")
+    if reset:
+        how = "VmHWM, reset through /proc/self/clear_refs, minus VmRSS before the call"
+    else:
+        how = "VmHWM of the whole process (/proc/self/clear_refs is not writable), minus VmRSS before the call"
+        if peak <= earlier_peak:
+            reason = f"the call stays below the process's earlier peak of {earlier_peak} bytes, which cannot be reset"
+            return Peak("rss_peak", None, baseline, how, reason)
+    return Peak("rss_peak", max(0, peak - baseline), baseline, how)
+
+
+def _load_libraries() -> None:
+    """Run one of each main kernel on a few numbers: code paged in and thread pools are no cost of the call."""
+    weight = torch.ones(8, 8, 3, 3, requires_grad=True)
+    features = F.batch_norm(F.conv2d(torch.ones(2, 8, 8, 8), weight), None, None, training=True).relu().mean((2, 3))
+    tokens = torch.ones(1, 1, 16, 8, requires_grad=True)
+    results = (
+        F.cross_entropy(F.linear(features, weight.flatten(1)[:, :8]), torch.zeros(2, dtype=torch.long)),
+        F.scaled_dot_product_attention(tokens, tokens, tokens).sum(),
+        (tokens @ tokens.transpose(-2, -1)).softmax(-1).sum(),
+    )
+    torch.autograd.backward(results)
+
+
+def _give_back_free_memory() -> None:
+    """Free pages that malloc keeps would be used again and hide growth."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc only
+    if trim is not None:
+        trim(0)
+
+
+def _reset_high_water_mark() -> bool:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _status(field: str) -> int:
+    """A size of /proc/self/status, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"/proc/self/status has no {field}")

@@ -1,0 +1,65 @@
+"""A copy of a model whose tensors hold nothing: what counting runs on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aabench.errors import AABenchError
+
+
+def shadow(model: nn.Module, device: str = "meta") -> nn.Module:
+    """A copy in evaluation mode with uninitialised tensors on a device; the model itself is left as it is.
+
+    Under FakeTensorMode the device may be any, and nothing is allocated either.
+    """
+    memo: dict[int, Any] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        empty = torch.empty_like(tensor, device=device)
+        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(model, memo).eval()
+
+
+def images(model: nn.Module, size: tuple[int, int], batch: int, device: str = "meta") -> Tensor:
+    """Uninitialised images (batch, 3, H, W) in the model's own data type."""
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    return torch.empty(batch, 3, *size, device=device, dtype=dtype)
+
+
+@contextmanager
+def naming_the_module(model: nn.Module, size: tuple[int, int]) -> Iterator[None]:
+    """Turns a failure of the forward pass into one line that names the innermost module it came from.
+
+    Raises:
+        AABenchError: the forward pass failed: most often the image is too small for the network's strides.
+    """
+    inside: list[str] = []
+
+    def enter(name: str, module: nn.Module, args: tuple[Any, ...]) -> None:
+        shapes = ", ".join("x".join(map(str, a.shape)) for a in args if isinstance(a, Tensor))
+        inside.append(f"{name} ({type(module).__name__}) on an input of {shapes}" if name else "the network itself")
+
+    def leave(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        inside.pop()
+
+    hooks = []
+    for name, module in model.named_modules():
+        hooks.append(module.register_forward_pre_hook(lambda m, args, name=name: enter(name, m, args)))
+        hooks.append(module.register_forward_hook(leave))
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        where = inside[-1] if inside else "the network itself"
+        raise AABenchError(
+            f"{type(model).__name__} does not run on {size[0]}x{size[1]} pixels: {where} fails: {line}; "
+            "use a larger size, or the one that the network was built for"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
