@@ -209,8 +209,13 @@ class Recipe(Frozen):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """The fields that a source is owed for, by name."""
-        return self.model_dump(exclude={"name", "source", "smoke"}, exclude_none=True, exclude_defaults=False)
+        """How to train, by name: the fields that a source is owed for. Options that are not used are left out."""
+        return self.model_dump(include=self.settings_names(), exclude_none=True)
+
+    @classmethod
+    def settings_names(cls) -> set[str]:
+        """Names of all settings, used or not."""
+        return cls.model_fields.keys() - {"name", "source", "smoke"}
 
 
 class Task(Frozen):

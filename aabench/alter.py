@@ -1,0 +1,56 @@
+"""``--set KEY=VALUE``: a task run otherwise than it is defined. What was changed goes into the log."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from aabench.catalog import Recipe, Task
+from aabench.errors import AABenchError
+
+SOURCE = "--set"
+_Record = TypeVar("_Record", Task, Recipe)
+
+
+def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Task, Recipe | None, dict[str, Any]]:
+    """Apply ``KEY=VALUE`` changes: a recipe's field (epochs, lr ...), ``input_size``, or else a model argument.
+
+    Returns:
+        the task, the recipe, and what is now different from the catalog.
+
+    Raises:
+        AABenchError: no ``=``, a key set twice, or a value that the field does not take.
+    """
+    altered: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key or key in altered:
+            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
+        altered[key] = _value(text)
+    own = {key: value for key, value in altered.items() if recipe is not None and key in recipe.settings_names()}
+    size = {key: value for key, value in altered.items() if key == "input_size"}
+    arguments = {key: value for key, value in altered.items() if key not in own and key not in size}
+    source = {**task.source, **dict.fromkeys(altered, SOURCE)}
+    changed = _rebuild(task, {"arguments": {**task.arguments, **arguments}, "source": source, **size})
+    if recipe is not None and own:
+        recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
+    return changed, recipe, altered
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _rebuild(record: _Record, changes: dict[str, Any]) -> _Record:
+    try:
+        return type(record).model_validate({**record.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise AABenchError(f"--set {key}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -1,0 +1,56 @@
+"""From stored uint8 images to a network's input: normalise, resize where the network wants another size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Normalisation(NamedTuple):
+    """Per-channel (RGB) mean and standard deviation of pixels scaled to [0, 1]."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+NORMALISATIONS = {
+    # Over all pixels of the 50,000 training images, in float64: (images / 255).mean((0, 2, 3)), .std((0, 2, 3), 0).
+    "cifar100": Normalisation(mean=(0.507076, 0.486549, 0.440918), std=(0.267334, 0.256438, 0.276151)),
+    # torchvision's, of ImageNet's training set; also what the CIFAR-10 checkpoints of the calibration tasks expect.
+    "imagenet": Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+}
+"""By the name that a task's ``normalisation`` has."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """uint8 images (N, 3, H, W) -> float32 (N, 3, *input_size), on the device where they are, in their memory format.
+
+    Attributes:
+        normalisation: a name in :data:`NORMALISATIONS`.
+        input_size: (H, W) that the network wants; other sizes are resized bilinearly (antialiased when shrinking).
+    """
+
+    normalisation: str
+    input_size: tuple[int, int]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Separate roundings for each operation, so that CPU and CUDA agree bit for bit where nothing is resized."""
+        shift, scale = _constants(self.normalisation, images.device)
+        x = images.float().sub_(shift).mul_(scale)
+        if x.shape[-2:] != self.input_size:
+            x = F.interpolate(x, self.input_size, mode="bilinear", antialias=True)
+        return x
+
+
+@cache
+def _constants(name: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """(shift, scale), each (3, 1, 1), for pixels from 0 to 255; made once a device."""
+    normalisation = NORMALISATIONS[name]
+    mean, std = (torch.tensor(values, dtype=torch.float64).view(3, 1, 1) * 255 for values in normalisation)
+    return mean.to(device, torch.float32), (1 / std).to(device, torch.float32)

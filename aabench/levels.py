@@ -1,0 +1,123 @@
+"""Which levels of a reproduction are within reach: from a task, a data root and a device. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from aabench.catalog import Task
+from aabench.errors import NotMeasurable
+
+Level = Literal["structure", "smoke", "eval", "train"]
+LEVELS: tuple[Level, ...] = ("structure", "smoke", "eval", "train")
+"""From the cheapest to the one that settles the most."""
+
+Split = Literal["train", "test"]
+
+_CIFAR10_NAMES, _CIFAR100_NAMES = "cifar-10-batches-py/batches.meta", "cifar-100-python/meta"
+
+SPLIT_FILES: dict[str, dict[Split, tuple[str, ...]]] = {
+    "cifar10": {
+        "train": (*(f"cifar-10-batches-py/data_batch_{number}" for number in range(1, 6)), _CIFAR10_NAMES),
+        "test": ("cifar-10-batches-py/test_batch", _CIFAR10_NAMES),
+    },
+    "cifar100": {
+        "train": ("cifar-100-python/train", _CIFAR100_NAMES),
+        "test": ("cifar-100-python/test", _CIFAR100_NAMES),
+    },
+}
+"""The files of each split, below the data root: the data sets that this version can evaluate and train on."""
+
+TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet", "coco": "COCO"}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What can be done with one task here."""
+
+    task: str
+    level: Level | None
+    """The highest level that what is at hand allows, taken without ``--level``; None for a blocked task."""
+    missing: dict[Level, str]
+    """What stands between here and each level that is not taken by default."""
+    possible: tuple[Level, ...]
+    """What can be asked for: as ``missing`` says, and training on the CPU, which is too slow to be a default."""
+    offered: tuple[Level, ...]
+    """The levels that the task defines: one without a recipe has nothing to train."""
+    real_smoke: bool
+    """Whether a smoke run finds real CIFAR-100; else it trains on the synthetic stand-in."""
+
+    @property
+    def next(self) -> tuple[Level, str] | None:
+        """The next level that the task defines above this one, and what is missing for it."""
+        above = LEVELS if self.level is None else LEVELS[LEVELS.index(self.level) + 1 :]
+        return next(((level, self.missing[level]) for level in above if level in self.offered), None)
+
+    def require(self, level: Level) -> None:
+        """Check that a level can be run here.
+
+        Raises:
+            NotMeasurable: it cannot; says what is missing.
+        """
+        if self.level is None:
+            raise NotMeasurable(f"{self.task} is blocked: {self.missing[level]}")
+        if level not in self.possible:
+            raise NotMeasurable(f"{self.task}: level {level} needs {self.missing[level]}")
+
+
+def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Path | None = None) -> Reach:
+    """The levels of a task within reach. Files are looked for, not read: a corrupt one is found when it is loaded.
+
+    Args:
+        task: the task.
+        data_root: the folder of the data sets (``--data``), or None without one.
+        device: the type of the device that would be used, ``cpu`` or ``cuda``.
+        checkpoint: weights to evaluate (``--checkpoint``); the task's own published ones lie below the data root.
+    """
+    if task.blocked is not None:
+        missing = dict.fromkeys(LEVELS, task.blocked)
+        return Reach(task.name, None, missing, possible=(), offered=LEVELS, real_smoke=False)
+    pipeline = [] if task.data in SPLIT_FILES else [f"the {TITLES[task.data]} pipeline (not in this version)"]
+    weights = _no_weights(task, data_root, checkpoint)
+    lacking = {
+        "structure": [],
+        "smoke": _no_recipe(task),
+        "eval": pipeline or [*weights, *_no_split(task.data, "test", data_root)],
+        "train": pipeline or [*_no_recipe(task), *_no_split(task.data, "train", data_root)],
+    }
+    possible = tuple(level for level in LEVELS if not lacking[level])
+    if device != "cuda" and not pipeline:
+        lacking["train"].append("a CUDA device (--level train trains on the CPU)")
+    missing = {level: " and ".join(lacking[level]) for level in LEVELS if lacking[level]}
+    return Reach(
+        task=task.name,
+        level=[level for level in LEVELS if level not in missing][-1],
+        missing=missing,
+        possible=possible,
+        offered=("structure", "eval") if task.recipe is None else LEVELS,
+        real_smoke=not _no_split("cifar100", "train", data_root) and not _no_split("cifar100", "test", data_root),
+    )
+
+
+def _no_recipe(task: Task) -> list[str]:
+    return ["a recipe (the task is only evaluated)"] if task.recipe is None else []
+
+
+def _no_weights(task: Task, data_root: Path | None, checkpoint: Path | None) -> list[str]:
+    if checkpoint is not None:
+        return [] if checkpoint.is_file() else [f"weights ({checkpoint} is not there)"]
+    if task.checkpoint is None:
+        return ["weights (--checkpoint FILE)"]
+    if data_root is None:
+        return [f"weights ({task.checkpoint} below a data root, or --checkpoint FILE)"]
+    path = data_root / task.checkpoint
+    return [] if path.is_file() else [f"weights ({path} is not there; or --checkpoint FILE)"]
+
+
+def _no_split(data: str, split: Split, data_root: Path | None) -> list[str]:
+    name = f"the {TITLES[data]} {split} split"
+    if data_root is None:
+        return [f"{name} (--data ROOT, or AABENCH_DATA)"]
+    absent = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
+    return [f"{name} ({data_root / absent[0]} is not there)"] if absent else []
