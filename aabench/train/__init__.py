@@ -1,0 +1,32 @@
+"""Recipes made runnable."""
+
+from aabench.train.checkpoint import BEST, LAST
+from aabench.train.cost import Cost, estimate
+from aabench.train.engine import Diverged, train
+from aabench.train.interrupt import Interrupted
+from aabench.train.plan import Plan
+from aabench.train.progress import Progress, Silent
+from aabench.train.result import CurvePoint, Result
+from aabench.train.smoke import Check, SmokeResult, smoke, smoke_plan, smoke_sets
+from aabench.train.weights import load_weights
+
+__all__ = [
+    "BEST",
+    "LAST",
+    "Check",
+    "Cost",
+    "CurvePoint",
+    "Diverged",
+    "Interrupted",
+    "Plan",
+    "Progress",
+    "Result",
+    "Silent",
+    "SmokeResult",
+    "estimate",
+    "load_weights",
+    "smoke",
+    "smoke_plan",
+    "smoke_sets",
+    "train",
+]

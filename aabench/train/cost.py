@@ -1,0 +1,88 @@
+"""What a training will need, measured on a few of its steps before it starts."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+
+from aabench.data import ImageSet, Transform, draw_epoch
+from aabench.train.loop import optimizer_step
+from aabench.train.optimizer import make_optimizer
+from aabench.train.plan import Plan
+from aabench.train.schedule import peak_rate
+from aabench.train.state import build_model
+
+CPU_IMAGES = 32
+"""Images a measured step on a CPU, at most: more do not make it faster there, and a batch of 1,024 takes minutes."""
+SECONDS = 10.0
+"""No further step is measured after so long, once there are LEAST_STEPS."""
+LEAST_STEPS, MOST_STEPS = 2, 10
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a training will need.
+
+    Attributes:
+        steps: optimizer steps.
+        images_per_second: median over the measured steps.
+        hours: of the steps; evaluation and checkpoints come on top.
+        measured_steps: how many were measured, after one that does not count.
+        measured_batch: images in each.
+    """
+
+    steps: int
+    images_per_second: float
+    hours: float
+    measured_steps: int
+    measured_batch: int
+
+
+def estimate(plan: Plan, train_set: ImageSet) -> Cost:
+    """Measure some steps of a plan on a model of its own, and multiply. torch's generators are left as they were.
+
+    On a CPU the steps hold at most CPU_IMAGES images; on CUDA, one micro-batch of the recipe.
+
+    Raises:
+        AABenchError: the device's memory does not hold a micro-batch.
+    """
+    micro_batch = plan.recipe.batch_size // plan.recipe.accumulate
+    batch = min(micro_batch, CPU_IMAGES) if plan.device == "cpu" else micro_batch
+    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
+        seconds = _step_seconds(plan, train_set.first(batch), batch)
+    images_per_second = batch / statistics.median(seconds)
+    steps = plan.total_steps(len(train_set))
+    return Cost(
+        steps=steps,
+        images_per_second=images_per_second,
+        hours=steps * plan.recipe.batch_size / images_per_second / 3600,
+        measured_steps=len(seconds),
+        measured_batch=batch,
+    )
+
+
+def _step_seconds(plan: Plan, few: ImageSet, batch: int) -> list[float]:
+    recipe = plan.recipe.model_copy(update={"accumulate": 1})
+    model = build_model(plan)
+    optimizer = make_optimizer(model, recipe, peak_rate(recipe))
+    transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
+    few, draw = few.to(plan.device), draw_epoch(plan.seed, 0, len(few)).to(plan.device)
+
+    def seconds_of_one() -> float:
+        start = time.perf_counter()
+        images, labels = draw.batch(few, 0, batch)
+        loss_sum, _ = optimizer_step(
+            model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
+        )
+        loss_sum.item()  # waits for the device
+        return time.perf_counter() - start
+
+    seconds_of_one()
+    seconds: list[float] = []
+    end = time.perf_counter() + SECONDS
+    while len(seconds) < LEAST_STEPS or (len(seconds) < MOST_STEPS and time.perf_counter() < end):
+        seconds.append(seconds_of_one())
+    return seconds

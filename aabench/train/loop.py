@@ -1,0 +1,135 @@
+"""The training loop: one optimizer step, and the steps of an epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aabench.catalog import Recipe
+from aabench.data import ImageSet, Transform, draw_epoch
+from aabench.errors import AABenchError
+from aabench.train.interrupt import StopRequest
+from aabench.train.meter import Meter
+from aabench.train.progress import Progress
+from aabench.train.state import TrainingState
+
+REPORT_EVERY = {"cpu": 1, "cuda": 20}
+"""Steps between two readings of the loss: each waits for the device, and on a CPU there is nothing to wait for."""
+
+
+class NonFinite(Exception):
+    """The loss of a step (from 1) was not finite."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+
+def optimizer_step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    *,
+    channels_last: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """One step on a batch, in ``recipe.accumulate`` micro-batches; batch normalisation sees one micro-batch at a time.
+
+    Args:
+        model: in train mode, on the device of the batch.
+        optimizer: of its parameters.
+        images: (B, 3, H, W), normalised.
+        labels: (B,).
+        recipe: label smoothing, precision, accumulation and clipping are taken from it.
+        channels_last: memory format that the images are brought into.
+
+    Returns:
+        Sum of the losses (label smoothing included) and number of images right, on the device.
+
+    Raises:
+        AABenchError: the device's memory does not hold a micro-batch.
+    """
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+    optimizer.zero_grad(set_to_none=True)
+    loss_sum, correct = [], []
+    for x, y in zip(images.chunk(recipe.accumulate), labels.chunk(recipe.accumulate), strict=True):
+        try:
+            with autocast:
+                logits = model(x.contiguous(memory_format=layout)).float()
+                loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
+            (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+        except torch.OutOfMemoryError as error:
+            raise AABenchError(
+                f"the device's memory does not hold a micro-batch of {len(x)} images: split the recipe's batch of "
+                f"{recipe.batch_size} into more than {recipe.accumulate} (accumulate)"
+            ) from error
+        loss_sum.append(loss.detach() * len(y))
+        correct.append((logits.detach().argmax(1) == y).sum())
+    if recipe.clip_norm is not None:
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+    optimizer.step()
+    return torch.stack(loss_sum).sum(), torch.stack(correct).sum()
+
+
+def train_steps(
+    state: TrainingState, train_set: ImageSet, transform: Transform, until: int, stop: StopRequest, progress: Progress
+) -> None:
+    """Train from ``state.step`` to step ``until`` of the same epoch, or till a stop is asked for.
+
+    Args:
+        state: is changed.
+        train_set: on the plan's device.
+        transform: from stored images to the model's input.
+        until: a step count after ``state.step``.
+        stop: looked at after every step.
+        progress: is told.
+
+    Raises:
+        NonFinite: a loss was not finite. It is looked for every few steps, and before this returns.
+    """
+    plan, batch = state.plan, state.plan.recipe.batch_size
+    epoch = state.step // state.steps_per_epoch
+    draw = draw_epoch(plan.seed, epoch, len(train_set)).to(plan.device)
+    report = _reporter(state.meter, progress)
+    state.model.train()
+    done = False
+    while not done:
+        first = (state.step - epoch * state.steps_per_epoch) * batch
+        images, labels = draw.batch(train_set, first, first + batch)
+        loss_sum, correct = optimizer_step(
+            state.model, state.optimizer, transform(images), labels, plan.recipe, channels_last=plan.channels_last
+        )
+        state.schedule.step()
+        if state.ema is not None:
+            state.ema.update_parameters(state.model)
+        state.step += 1
+        state.meter.add(state.step, batch, loss_sum, correct)
+        done = state.step >= until or stop.signum is not None
+        if done or state.step % REPORT_EVERY[plan.device] == 0:
+            report(state.step)
+
+
+def _reporter(meter: Meter, progress: Progress) -> Callable[[int], None]:
+    """Closes an interval: keeps its time, checks its losses, and tells what came of it."""
+    before, start = meter.totals(), time.perf_counter()
+
+    def report(step: int) -> None:
+        nonlocal before, start
+        bad = meter.first_bad_step()
+        now = time.perf_counter()
+        meter.seconds += now - start
+        if bad is not None:
+            raise NonFinite(bad)
+        totals = meter.totals()
+        interval = totals.since(before)
+        assert math.isfinite(interval.loss)  # what the meter's own watch is for
+        progress.step(step, interval.loss, totals.top1, interval.images_per_second)
+        before, start = totals, now
+
+    return report

@@ -1,0 +1,77 @@
+"""Plan: everything that determines a training."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from aabench.catalog import Recipe
+from aabench.catalog.schema import Argument, Frozen
+from aabench.data import ImageSet
+from aabench.errors import AABenchError
+
+
+class Plan(Frozen):
+    """A model, a recipe and a seed. Two trainings of one plan on one data set differ in nothing (on a CPU)."""
+
+    task: str
+    model: str
+    arguments: dict[str, Argument] = Field(default_factory=dict)
+    input_size: PositiveInt
+    num_classes: PositiveInt
+    normalisation: Literal["cifar100", "imagenet"]
+    recipe: Recipe
+    seed: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+    channels_last: bool = False
+    """Memory format of weights and activations."""
+    max_steps: PositiveInt | None = None
+    """Train for so many steps instead of the recipe's epochs; its schedule is squeezed into them."""
+    eval_every: PositiveInt = 1
+    """Evaluate after every so many epochs, and at the end."""
+    checkpoint_every_steps: PositiveInt | None = None
+    """Save the state within epochs too; after each epoch it is saved anyway."""
+
+    def steps_per_epoch(self, images: int) -> int:
+        """Whole batches in the training set. The rest of an epoch's order, another one each epoch, is not used."""
+        return images // self.recipe.batch_size
+
+    def total_steps(self, images: int) -> int:
+        """Optimizer steps of the whole training, for a training set of so many images."""
+        return self.max_steps or self.recipe.epochs * self.steps_per_epoch(images)
+
+    def check(self, train_set: ImageSet, test_set: ImageSet) -> None:
+        """Check that it can be carried out on these sets.
+
+        Raises:
+            AABenchError: it cannot.
+        """
+        for data in (train_set, test_set):
+            if data.num_classes != self.num_classes:
+                raise AABenchError(
+                    f"{self.task} is built for {self.num_classes} classes and {data.source} has {data.num_classes}: "
+                    "train it on the data set that it was built for"
+                )
+        if len(train_set) < self.recipe.batch_size:
+            raise AABenchError(
+                f"a batch of {self.recipe.batch_size} images cannot be drawn from {train_set.source}, "
+                f"which has {len(train_set)}: take a smaller batch size or a larger set"
+            )
+        if self.recipe.augmentation != "crop-flip":
+            raise AABenchError(
+                f"recipe {self.recipe.name} asks for the augmentation {self.recipe.augmentation!r}, and this version "
+                "trains with 'crop-flip' only: choose a task whose recipe has that"
+            )
+
+
+def differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested settings, as ``recipe.lr: 0.1 before, 0.2 now``."""
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key}: {old!r} before, {new!r} now")
+    return found

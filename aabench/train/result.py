@@ -1,0 +1,58 @@
+"""What a training leaves: its curve, and the scores of its best and of its last epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from aabench.catalog.schema import Frozen
+from aabench.evaluate import Scores
+
+
+class CurvePoint(Frozen):
+    """One epoch of a learning curve (or what there was of the last one)."""
+
+    epoch: int
+    """From 1."""
+    step: int
+    """Steps done at its end, from the start of training."""
+    lr: float
+    """Learning rate of its last step."""
+    train_loss: float
+    """Mean over its augmented images, label smoothing included, as they were trained on."""
+    train_top1: float
+    """In percent, likewise."""
+    top1: float | None
+    """On the test set, in percent; None for an epoch that was not evaluated."""
+    top5: float | None
+    test_loss: float | None
+    seconds: float
+    """Of training, without evaluation and checkpoints."""
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished training.
+
+    Attributes:
+        curve: one point an epoch.
+        best: scores of the evaluated epoch with the most images right (the first one of equals).
+        best_epoch: which one it was, from 1.
+        last: scores of the last epoch.
+        steps: optimizer steps, over all runs.
+        images_per_second: trained images by training time, over all runs.
+        seconds: training time, over all runs.
+        best_checkpoint: the state after the best epoch.
+        last_checkpoint: the state at the end.
+    """
+
+    curve: tuple[CurvePoint, ...]
+    best: Scores
+    best_epoch: int
+    last: Scores
+    steps: int
+    images_per_second: float
+    seconds: float
+    best_checkpoint: Path
+    last_checkpoint: Path

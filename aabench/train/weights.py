@@ -1,0 +1,101 @@
+"""Weights from a file, of whatever origin, into a model: all of them, or none and a list of what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from aabench.errors import AABenchError
+from aabench.train.checkpoint import read_tensors
+
+_ENTRIES = ("ema", "state_dict", "model")
+"""Where a checkpoint keeps its weights. Averaged ones come first: they are what a training's own scores are of."""
+_PREFIXES = ("module.", "_orig_mod.")
+"""Put before each name by DataParallel (and DDP) and by torch.compile."""
+_SHOWN = 10
+
+
+def load_weights(model: nn.Module, file: Path) -> str:
+    """Load a plain state dict, or the one under ``ema``, ``state_dict`` or ``model``, into a model.
+
+    Names may carry the prefixes ``module.`` and ``_orig_mod.``. Counters of batches that normalisation has seen may be
+    missing: old files have none, and they do not bear on the output.
+
+    Returns:
+        Which entry the weights came from; ``state dict`` for a plain one.
+
+    Raises:
+        AABenchError: the file is unreadable (see ``read_tensors``) or does not fit; the model is unchanged.
+    """
+    entry, found = _state_dict(read_tensors(file), file)
+    expected = model.state_dict()
+    given = {_own_name(name, expected): value for name, value in found.items()}
+    missing = [name for name in expected if name not in given and not name.endswith("num_batches_tracked")]
+    unexpected = [name for name in given if name not in expected]
+    shapes = {
+        name: (tuple(given[name].shape), tuple(expected[name].shape))
+        for name in expected
+        if name in given and given[name].shape != expected[name].shape
+    }
+    if shapes and not missing and not unexpected:
+        _check_classes(shapes, getattr(model, "num_classes", None), file)
+    if missing or unexpected or shapes:
+        wrong = [f"{name} {got} instead of {wanted}" for name, (got, wanted) in shapes.items()]
+        kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", wrong))
+        listed = [f"{len(names)} {kind} ({_listing(names)})" for kind, names in kinds if names]
+        raise AABenchError(
+            f"{file} does not fit the model: {'; '.join(listed)}; "
+            "give weights of this architecture, or choose the task that they belong to"
+        )
+    model.load_state_dict(given, strict=False)  # complete, but for counters
+    return entry
+
+
+def _state_dict(content: Any, file: Path) -> tuple[str, dict[str, Tensor]]:
+    entry = "state dict"
+    if isinstance(content, dict):
+        entry = next((name for name in _ENTRIES if isinstance(content.get(name), dict)), entry)
+        found = content.get(entry, content)
+        if found and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in found.items()):
+            return entry, found
+    raise AABenchError(
+        f"{file} holds no weights: expected a state dict (names and tensors), or a dict with one under "
+        f"{', '.join(_ENTRIES)}; got {_description(content)}"
+    )
+
+
+def _description(content: Any) -> str:
+    if isinstance(content, dict):
+        return f"a dict with {_listing([str(key) for key in content]) or 'nothing in it'}"
+    return f"a {type(content).__name__}"
+
+
+def _own_name(name: str, expected: Iterable[str]) -> str:
+    while name not in expected:
+        stripped = name
+        for prefix in _PREFIXES:
+            stripped = stripped.removeprefix(prefix)
+        if stripped == name:
+            break
+        name = stripped
+    return name
+
+
+def _check_classes(shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]], classes: int | None, file: Path) -> None:
+    """One clear line if only the classifier's outputs differ in number."""
+    counts = {got[:1] for got, _ in shapes.values()}
+    only_outputs = all(wanted[:1] == (classes,) and got[1:] == wanted[1:] for got, wanted in shapes.values())
+    if classes is not None and only_outputs and len(counts) == 1:
+        (count,) = counts.pop()
+        raise AABenchError(
+            f"{file} is for {count} classes and the task's data set has {classes}: "
+            "give weights trained on it, or choose the task that they belong to"
+        )
+
+
+def _listing(names: list[str]) -> str:
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
