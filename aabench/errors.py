@@ -7,6 +7,12 @@ class AABenchError(Exception):
     exit_code = 2
 
 
+class DidNotHold(AABenchError):
+    """It ran, and what it had to show it did not show."""
+
+    exit_code = 1
+
+
 class NotMeasurable(AABenchError):
     """Nothing could be measured because something is missing (data, weights, a device)."""
 

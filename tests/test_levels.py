@@ -67,7 +67,15 @@ def test_a_missing_split_is_named(root):
     (root / "cifar-100-python" / "train").unlink()
     reach = reachable(CIFAR100, data_root=root, device="cuda")
     assert (reach.level, reach.real_smoke) == ("smoke", False)
-    assert reach.missing["train"] == f"the CIFAR-100 train split ({root / 'cifar-100-python' / 'train'} is not there)"
+    where = root / "cifar-100-python" / "train"
+    assert reach.missing["train"] == f"the CIFAR-100 train split ({where} is not there; --download fetches it)"
+
+
+def test_what_will_be_fetched_is_not_missing(tmp_path):
+    reach = reachable(CIFAR100, data_root=tmp_path, device="cuda", download=True)
+    assert (reach.level, reach.real_smoke) == ("train", True)
+    no_place = reachable(CIFAR100, data_root=None, device="cuda", download=True)
+    assert (no_place.level, no_place.real_smoke) == ("smoke", False)
 
 
 def test_published_weights_are_found_below_the_data_root(root):

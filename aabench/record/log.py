@@ -87,7 +87,8 @@ def status_of(error: BaseException) -> Status:
     """The status of a row whose run ended in this exception."""
     if isinstance(error, NotMeasurable):
         return "blocked"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+    stopped = isinstance(error, AABenchError) and error.exit_code > 128  # 128 + the signal's number
+    return "interrupted" if stopped or isinstance(error, KeyboardInterrupt) else "failed"
 
 
 def append(path: Path, measurement: Measurement) -> None:

@@ -58,3 +58,14 @@ class Measurement(Frozen):
     def get(self, metric: str, convention: str | None = None) -> Value | None:
         """The value of a metric (and convention, if given), or None if this row does not have it."""
         return next((v for v in self.values if v.metric == metric and convention in (None, v.convention)), None)
+
+    def number(self, metric: str, convention: str | None = None) -> float | int:
+        """The number of a metric that this row is known to have.
+
+        Raises:
+            ValueError: it does not.
+        """
+        value = self.get(metric, convention)
+        if value is None or value.value is None:
+            raise ValueError(f"row {self.id} has no {metric}{f' ({convention})' if convention else ''}")
+        return value.value

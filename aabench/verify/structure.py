@@ -74,7 +74,7 @@ def _place(claim: Claim, row: Measurement, value: Value) -> tuple[Judgement, str
         raise ValueError(f"{claim.id}: an absolute claim without a value")
     shown = f"{claimed.format(_number(value))}{_counted_as(value)}"
     if _lands(claimed, value):
-        return "verified", f"{shown} prints as {claimed}"
+        return "verified", f"exactly {shown}" if claimed.unit == "images" else f"{shown} prints as {claimed}"
     low, high = (bound / UNITS[claimed.unit] for bound in claimed.interval)
     outside = f"{shown} is outside [{low:g}, {high:g}) {claimed.unit}"
     return "contradicted", outside + _elsewhere(claimed, value, row)

@@ -36,7 +36,7 @@ class Verdict(Frozen):
     status: Judgement
     reason: str
     """One line."""
-    measured: float | None = None
+    measured: int | float | None = None
     """In ``unit``. None where nothing that counts was measured."""
     unit: str | None = None
     """``parameters``, ``FLOPs``, ``%``, ``points``, ``images``: never scaled."""

@@ -281,6 +281,10 @@ def test_a_killed_writer_costs_no_other_row(path: Path) -> None:
     assert found.rows[-1].task == "after"
 
 
+class Terminated(AABenchError):
+    exit_code = 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -288,6 +292,7 @@ def test_a_killed_writer_costs_no_other_row(path: Path) -> None:
         (AABenchError("wrong"), "failed"),
         (ValueError("x"), "failed"),
         (KeyboardInterrupt(), "interrupted"),
+        (Terminated("stopped by SIGTERM"), "interrupted"),
     ],
 )
 def test_status_of_an_exception(error: BaseException, status: str) -> None:

@@ -240,3 +240,17 @@ def test_seeds_are_planned_by_the_log_where_it_has_some(make: Any, catalog: Cata
 
 def test_no_effect_no_plan(make: Any, catalog: Catalog) -> None:
     assert plan_seeds(make.claim("top1", "80.3 %", task="plain-net"), catalog) is None
+
+
+def test_the_evaluators_masks_are_understood(make: Any, catalog: Catalog) -> None:
+    torch = pytest.importorskip("torch")
+    from aabench.evaluate.mask import pack_mask
+
+    rows = pair(make, 1500, 850, images=10_001)  # no multiple of 8
+    for row in rows:
+        mask = torch.zeros(10_001, dtype=torch.bool)
+        mask[: round(row.get("top1", "last").value * 100.01)] = True
+        row.detail["correct_mask"] = pack_mask(mask)
+    verdict = judge(make.claim("top1", None, **ORDINAL), rows, catalog)
+    assert verdict.status == "verified"
+    assert verdict.n == 10_001

@@ -1,0 +1,35 @@
+"""``aabench explain TASK``: where each setting comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+
+def explain(task: Annotated[str, typer.Argument(help="A task of `aabench list`.")]) -> None:
+    """Explain a task's settings: the sheet and section that each comes from, or "ours"."""
+    from aabench.catalog import load_catalog
+
+    catalog = load_catalog()
+    chosen = catalog.task(task)
+    recipe = catalog.recipe_of(chosen)
+    settings: dict[str, Any] = {
+        "model": chosen.model,
+        **chosen.arguments,
+        "input_size": chosen.input_size,
+        "normalisation": chosen.normalisation,
+    }
+    typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
+    _print("task", settings, chosen.source)
+    if recipe is not None:
+        _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
+        smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}
+        _print("smoke run", smoke, dict.fromkeys(smoke, "ours"))
+
+
+def _print(title: str, settings: dict[str, Any], source: dict[str, str]) -> None:
+    typer.echo(f"{title}")
+    for key, value in settings.items():
+        shown = " ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+        typer.echo(f"  {key:<20} {shown:<16} {source[key]}")

@@ -1,0 +1,167 @@
+"""``aabench reproduce TASK``: measure a task at a level, and judge the paper's claims on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from aabench.cli.options import LOG, DataOption, DeviceOption, LogOption, TaskArguments, pick_device
+from aabench.cli.verify import print_verdicts, report_broken
+from aabench.errors import AABenchError
+
+if TYPE_CHECKING:
+    from aabench.catalog import Catalog
+    from aabench.levels import Level, Reach
+    from aabench.record import Measurement
+    from aabench.reproduce import Job
+    from aabench.train import Cost, Plan, Progress
+
+
+def reproduce(
+    tasks: TaskArguments = None,
+    all_tasks: Annotated[bool, typer.Option("--all", help="All tasks that are not blocked.")] = False,
+    level: Annotated[
+        str | None, typer.Option(help="structure, smoke, eval or train; default: the highest possible here.")
+    ] = None,
+    data: DataOption = None,
+    download: Annotated[bool, typer.Option(help="Fetch a missing data set into the data root.")] = False,
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights to evaluate (level eval).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = 0,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field or a model argument; may be repeated."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")] = False,
+    channels_last: Annotated[bool, typer.Option("--channels-last", help="Memory format of trainings.")] = False,
+    device: DeviceOption = None,
+    log: LogOption = LOG,
+) -> None:
+    """Reproduce tasks: measure what is possible here, log it, and judge the paper's claims.
+
+    Levels: structure (parameters, FLOPs) < smoke (a short training that must learn) < eval (weights on the test set)
+    < train (the paper's recipe). Every level measures the structure first.
+    """
+    from aabench.catalog import load_catalog
+    from aabench.levels import LEVELS
+
+    catalog = load_catalog()
+    names = _choose(catalog, tasks, all_tasks)
+    if level is not None and level not in LEVELS:
+        raise AABenchError(f"unknown level {level!r}; one of {', '.join(LEVELS)}")
+    if checkpoint is not None and level not in (None, "eval"):
+        raise AABenchError(f"--checkpoint goes with level eval, not {level}")
+
+    from aabench import record
+    from aabench.reproduce import Job, fetch
+
+    record.check_writable(log)
+    if download:
+        for name in names:
+            fetch(catalog.task(name), data)
+    job = Job(
+        catalog=catalog,
+        data_root=data,
+        checkpoint=checkpoint,
+        seed=seed,
+        changes=tuple(changes or ()),
+        resume=resume,
+        channels_last=channels_last,
+        device=pick_device(device),
+        directory=log.parent,
+        reporter=Console(),
+    )
+    errors = [error for name in names for error in _one(job, name, level, log)]
+    code = _judge(catalog, names, log)
+    raise typer.Exit(errors[0].exit_code if errors else code)
+
+
+def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[str]:
+    if all_tasks == bool(tasks):
+        raise AABenchError("give tasks, or --all for all of them; `aabench list` shows them")
+    if all_tasks:
+        return [task.name for task in catalog.tasks.values() if task.blocked is None]
+    return [catalog.task(name).name for name in dict.fromkeys(tasks or ())]
+
+
+def _one(job: Job, name: str, given: str | None, log: Path) -> Iterator[AABenchError]:
+    """Measure one task: its structure, then the level. Errors are printed, logged, and given back."""
+    from aabench.record import append
+    from aabench.reproduce import attempt, reach_of
+
+    reach = reach_of(job, job.catalog.task(name))
+    level = cast("Level | None", given) or reach.level
+    typer.echo(_announcement(reach, level))
+    for step in dict.fromkeys(["structure", level or "structure"]):
+        row, error = attempt(job, name, step)
+        append(log, row)
+        typer.echo(_summary(row))
+        if isinstance(error, KeyboardInterrupt) or (error is not None and error.exit_code > 128):
+            raise error
+        if error is not None:
+            yield error
+            return
+
+
+def _announcement(reach: Reach, level: Level | None) -> str:
+    text = f"{reach.task}: level {level}" if level else f"{reach.task}: blocked"
+    if level == "smoke":
+        text += " on real CIFAR-100" if reach.real_smoke else " on a synthetic set in CIFAR-100's format"
+    if level == reach.level and reach.next is not None:
+        text += f"; for level {reach.next[0]} it lacks {reach.next[1]}"
+    return text
+
+
+def _summary(row: Measurement) -> str:
+    """One line of what was measured, or why it was not."""
+    head = f"  {row.level:<9}"
+    if row.error is not None:
+        return f"{head} {row.status}: {row.error}"
+    if row.level == "structure":
+        kinds = ("macs", "flops", "aa-paper")
+        flops = ", ".join(f"{row.number('flops', kind) / 1e9:.3f} ({kind})" for kind in kinds)
+        shape = "x".join(str(side) for side in row.detail["output_shape"])
+        return f"{head} {row.number('params'):,} parameters; GFLOPs {flops}; output {shape}"
+    convention = "last" if row.level in ("smoke", "train") else None
+    correct, images = row.number("correct", convention), row.number("images", convention)
+    top1, top5 = row.number("top1", convention), row.number("top5", convention)
+    text = f"{head} top-1 {top1:.2f} %, top-5 {top5:.2f} % ({correct:,.0f} of {images:,.0f} images)"
+    checks = row.detail.get("checks", {})
+    return "\n".join([text, *(f"            {name}: {check['text']}" for name, check in checks.items())])
+
+
+def _judge(catalog: Catalog, names: list[str], log: Path) -> int:
+    from aabench import record
+    from aabench.verify import exit_code, judge_all
+
+    content = record.read(log)
+    report_broken(content, log)
+    verdicts = judge_all(catalog, content.rows, names)
+    print_verdicts(verdicts)
+    return exit_code(verdicts)
+
+
+class Console:
+    """Tells a person what goes on."""
+
+    def training(self, plan: Plan, cost: Cost) -> None:
+        """Print what a training will need, and how many seeds decide the paper's claim."""
+        from aabench.catalog import load_catalog
+        from aabench.verify import plan_seeds
+
+        typer.echo(
+            f"  {cost.steps:,} steps of {plan.recipe.batch_size} images; {cost.images_per_second:.0f} images/s "
+            f"(measured on {cost.measured_steps} steps of {cost.measured_batch}): about {cost.hours:.1f} hours"
+        )
+        catalog = load_catalog()
+        top1 = next((claim for claim in catalog.claims_of(plan.task) if claim.metric == "top1"), None)
+        needed = plan_seeds(top1, catalog) if top1 is not None else None
+        typer.echo(f"  {needed}" if needed else "  the paper gives no effect on top-1 to decide")
+
+    def progress(self) -> Progress:
+        """A bar with loss, accuracy, images/s and time left."""
+        from aabench.cli.progress import Bar
+
+        return Bar()

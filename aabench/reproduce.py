@@ -1,0 +1,294 @@
+"""Measure a task at a level: one row for the log. Draws nothing itself; a :class:`Reporter` is told what goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+from aabench.alter import alter
+from aabench.catalog import Catalog, Recipe, Task
+from aabench.errors import AABenchError, DidNotHold
+from aabench.levels import Level, Reach, reachable
+from aabench.record import Measurement, Value, new, status_of
+
+if TYPE_CHECKING:
+    from aabench.evaluate import Scores
+    from aabench.train import Cost, Plan, Progress
+
+
+class Reporter(Protocol):
+    """Is told what goes on."""
+
+    def training(self, plan: Plan, cost: Cost) -> None:
+        """A training by the paper's recipe is about to start, and what it will need."""
+
+    def progress(self) -> Progress:
+        """Who is told how a training goes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How to measure, whatever the task.
+
+    Attributes:
+        catalog: where tasks are defined.
+        data_root: the data sets; None without any.
+        checkpoint: weights to evaluate; None for the task's own published ones.
+        seed: of weights, order and augmentation.
+        changes: ``KEY=VALUE``, see :mod:`aabench.alter`.
+        resume: go on with a training that was stopped.
+        channels_last: memory format of trainings.
+        device: ``cpu`` or ``cuda``.
+        directory: where trainings keep their checkpoints, a folder each.
+        reporter: is told what goes on.
+    """
+
+    catalog: Catalog
+    data_root: Path | None
+    checkpoint: Path | None
+    seed: int
+    changes: tuple[str, ...]
+    resume: bool
+    channels_last: bool
+    device: Literal["cpu", "cuda"]
+    directory: Path
+    reporter: Reporter
+
+
+class Outcome(NamedTuple):
+    """The row of a measurement, and the error if it did not end well."""
+
+    row: Measurement
+    error: AABenchError | KeyboardInterrupt | None
+
+
+def fetch(task: Task, data_root: Path | None) -> None:
+    """Download what is missing of a task's data set into the data root.
+
+    Raises:
+        AABenchError: no data root to put it in, a data set that cannot be downloaded, or the download failed.
+    """
+    from aabench.data import load_cifar
+
+    if data_root is None:
+        raise AABenchError("--download needs a folder to put the data in: give --data DIR")
+    if task.data not in ("cifar10", "cifar100"):
+        raise AABenchError(f"{task.name}: {task.data} cannot be downloaded by aabench; give --data DIR that holds it")
+    for split in ("train", "test"):
+        load_cifar(task.data, data_root, split, download=True)
+
+
+def attempt(job: Job, name: str, level: Level) -> Outcome:
+    """Measure a task at a level. A run that fails, is blocked or interrupted gives a row too."""
+    task, recipe, altered = alter(*_defined(job, name), job.changes)
+    run = _Run(job, task, recipe)
+    common: dict[str, Any] = {
+        "task": name,
+        "level": level,
+        "seed": job.seed if level in ("smoke", "train") else None,
+        "altered": altered,
+    }
+    try:
+        reach_of(job, task).require(level)
+        found = _MEASURES[level](run)
+    except (AABenchError, KeyboardInterrupt) as error:
+        message = str(error) or "interrupted from the keyboard"
+        return Outcome(new(**common, status=status_of(error), settings=run.settings, error=message), error)
+    if found.error is not None:
+        return Outcome(new(**common, status="failed", **found._asdict()), DidNotHold(found.error))
+    return Outcome(new(**common, **found._asdict()), None)
+
+
+def reach_of(job: Job, task: Task) -> Reach:
+    """Which levels are within reach for a task."""
+    return reachable(task, data_root=job.data_root, device=job.device, checkpoint=job.checkpoint)
+
+
+def _defined(job: Job, name: str) -> tuple[Task, Recipe | None]:
+    task = job.catalog.task(name)
+    return task, job.catalog.recipe_of(task)
+
+
+class _Found(NamedTuple):
+    """What a level adds to its row."""
+
+    settings: dict[str, Any]
+    values: tuple[Value, ...]
+    detail: dict[str, Any]
+    error: str | None = None
+    """What the run had to show and did not."""
+
+
+class _Run(NamedTuple):
+    """A task, altered as asked, to be measured."""
+
+    job: Job
+    task: Task
+    recipe: Recipe | None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What determines the task's model."""
+        return {
+            "model": self.task.model,
+            "arguments": dict(self.task.arguments),
+            "input_size": self.task.input_size,
+            "num_classes": self.task.num_classes,
+        }
+
+    def required_recipe(self) -> Recipe:
+        if self.recipe is None:
+            raise AABenchError(f"{self.task.name} has no recipe: it is only evaluated")
+        return self.recipe
+
+
+def _structure(run: _Run) -> _Found:
+    from aabench.profile import measure_structure
+
+    row = measure_structure(run.task)
+    return _Found(row.settings, row.values, row.detail)
+
+
+def _smoke(run: _Run) -> _Found:
+    from aabench.train import smoke, smoke_sets
+
+    job = run.job
+    train_set, test_set = smoke_sets(job.data_root if reach_of(job, run.task).real_smoke else None)
+    result = smoke(
+        run.task,
+        run.required_recipe(),
+        train_set=train_set,
+        test_set=test_set,
+        directory=job.directory,
+        seed=job.seed,
+        device=job.device,
+        progress=job.reporter.progress(),
+    )
+    detail = {
+        "checks": {check.name: {"ok": check.passed, "text": check.detail} for check in result.checks},
+        "losses": [list(point) for point in result.losses],
+        "correct_mask": _packed(result.scores),
+    }
+    values = (*_score_values(result.scores, "last"), _speed(result.images_per_second))
+    settings = {**_plan_settings(result.plan), "train_set": result.train_source, "test_set": result.test_source}
+    failed = [f"{check.name}: {check.detail}" for check in result.checks if not check.passed]
+    error = f"{run.task.name} did not pass its smoke run: {'; '.join(failed)}" if failed else None
+    return _Found(settings, values, detail, error)
+
+
+def _eval(run: _Run) -> _Found:
+    from aabench.data import Transform, load_cifar
+    from aabench.evaluate import evaluate
+    from aabench.models import create_model
+    from aabench.train import load_weights
+
+    job, task = run.job, run.task
+    if task.data not in ("cifar10", "cifar100") or job.data_root is None:
+        raise AABenchError(f"{task.name}: no test set of {task.data} to evaluate on")
+    weights = job.checkpoint or job.data_root / (task.checkpoint or "")
+    size = (task.input_size, task.input_size)
+    model = create_model(task.model, input_size=size, num_classes=task.num_classes, **task.arguments)
+    entry = load_weights(model, weights)
+    test_set = load_cifar(task.data, job.data_root, "test")
+    scores = evaluate(
+        model.to(job.device),
+        test_set.images,
+        test_set.labels,
+        transform=Transform(task.normalisation, size),
+        device=job.device,
+    )
+    settings = {**run.settings, "checkpoint": str(weights), "weights": entry, "test_set": test_set.source}
+    return _Found(settings, _score_values(scores, None), {"correct_mask": _packed(scores)})
+
+
+def _train(run: _Run) -> _Found:
+    from aabench.data import load_cifar
+    from aabench.train import Plan, estimate, train
+
+    job, task = run.job, run.task
+    if task.data not in ("cifar10", "cifar100") or job.data_root is None:
+        raise AABenchError(f"{task.name}: no {task.data} to train on")
+    plan = Plan(
+        task=task.name,
+        model=task.model,
+        arguments=task.arguments,
+        input_size=task.input_size,
+        num_classes=task.num_classes,
+        normalisation=task.normalisation,
+        recipe=run.required_recipe(),
+        seed=job.seed,
+        device=job.device,
+        channels_last=job.channels_last,
+        checkpoint_every_steps=500,
+    )
+    train_set, test_set = (load_cifar(task.data, job.data_root, split) for split in ("train", "test"))
+    plan.check(train_set, test_set)
+    job.reporter.training(plan, estimate(plan, train_set))
+    result = train(
+        plan,
+        train_set=train_set,
+        test_set=test_set,
+        directory=training_folder(job, plan),
+        resume=job.resume,
+        progress=job.reporter.progress(),
+    )
+    values = (
+        *_score_values(result.last, "last"),
+        *_score_values(result.best, "best"),
+        _speed(result.images_per_second),
+        Value(metric="steps", value=result.steps, unit="steps"),
+        Value(metric="train_seconds", value=result.seconds, unit="s"),
+    )
+    detail = {
+        "curve": [point.model_dump() for point in result.curve],
+        "best_epoch": result.best_epoch,
+        "correct_mask": _packed(result.last),
+    }
+    settings = {**_plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
+    return _Found(settings, values, detail)
+
+
+_MEASURES: dict[Level, Callable[[_Run], _Found]] = {
+    "structure": _structure,
+    "smoke": _smoke,
+    "eval": _eval,
+    "train": _train,
+}
+
+
+def training_folder(job: Job, plan: Plan) -> Path:
+    """A folder for each task and seed; another one for each way in which the task was altered."""
+    folder = f"{plan.task}-seed{plan.seed}"
+    if job.changes:
+        content = json.dumps(plan.model_dump(mode="json", exclude={"device"}), sort_keys=True)
+        folder += f"-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    return job.directory / folder
+
+
+def _plan_settings(plan: Plan) -> dict[str, Any]:
+    settings = plan.model_dump(mode="json", exclude={"task", "seed", "recipe"}, exclude_none=True)
+    return {**settings, "recipe": plan.recipe.settings()}
+
+
+def _score_values(scores: Scores, convention: str | None) -> tuple[Value, ...]:
+    return (
+        Value(metric="top1", value=scores.top1_percent, unit="%", convention=convention),
+        Value(metric="top5", value=scores.top5_percent, unit="%", convention=convention),
+        Value(metric="correct", value=scores.correct, unit="images", convention=convention),
+        Value(metric="images", value=scores.images, unit="images", convention=convention),
+        Value(metric="loss", value=scores.loss, unit="nats", convention=convention),
+    )
+
+
+def _speed(images_per_second: float) -> Value:
+    return Value(metric="images_per_second", value=images_per_second, unit="images/s", convention="training")
+
+
+def _packed(scores: Scores) -> str:
+    from aabench.evaluate import pack_mask
+
+    return pack_mask(scores.correct_mask)

@@ -1,0 +1,78 @@
+"""list, show, explain, validate: what they print, and what wrong input gets."""
+
+import json
+
+import pytest
+
+from tests.cli.run import aabench
+
+
+def test_list_filters(capsys):
+    assert aabench("list", "--paper", "aanet", "--data", "cifar100", "--json") == 0
+    tasks = json.loads(capsys.readouterr().out)
+    assert [t["task"] for t in tasks] == [
+        "wrn-28-10", "ge-wrn-28-10", "se-wrn-28-10", "aa-wrn-28-10", "aa-wrn-28-10-as-counted",
+    ]  # fmt: skip
+    assert aabench("list", "--model", "se_resnet*") == 0
+    out = capsys.readouterr().out
+    assert "se-resnet152" in out
+    assert "4 of " in out
+    assert "aa-resnet50" not in out
+
+
+def test_list_of_nothing_is_no_error(capsys):
+    assert aabench("list", "--model", "vgg*") == 0
+    assert capsys.readouterr().out.startswith("0 of ")
+
+
+def test_list_of_an_unknown_paper_names_the_known(capsys):
+    assert aabench("list", "--paper", "aanett") == 2
+    assert "unknown paper 'aanett'; one of aanet" in " ".join(capsys.readouterr().err.split())
+
+
+def test_show(capsys):
+    assert aabench("show", "aa-resnet50") == 0
+    out = capsys.readouterr().out
+    assert "25.8 M" in out
+    assert "+1.3 points over resnet50  [Abstract" in out
+    assert "counted as aa-paper" in out
+
+
+def test_show_json_round_trips(capsys):
+    assert aabench("show", "aa-wrn-28-10", "--json") == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["recipe"]["epochs"] == 500
+    assert content["claims"][0]["value"] == "36.2 M"
+
+
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_an_unknown_task_offers_the_nearest(capsys, command):
+    assert aabench(command, "aa-resnet5") == 2
+    err = capsys.readouterr().err
+    assert err.startswith("aabench: unknown task 'aa-resnet5'; did you mean aa-resnet50")
+    assert err.count("\n") == 1
+
+
+def test_explain_names_a_source_for_every_setting(capsys):
+    assert aabench("explain", "aa-wrn-28-10") == 0
+    lines = capsys.readouterr().out.splitlines()
+    settings = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert {"kappa", "num_heads", "epochs", "weight_decay", "nesterov", "steps"} <= settings.keys()
+    assert "second-hand" in settings["weight_decay"]
+    assert "ours" in settings["nesterov"]
+    assert all("aanet.md" in line or "ours" in line or "CIFAR-100's own" in line for line in settings.values()), lines
+
+
+def test_validate_accepts_what_ships(capsys):
+    assert aabench("validate") == 0
+    assert "no fault" in capsys.readouterr().out
+
+
+def test_validate_prints_all_faults(capsys, tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a.toml").write_text('[paper]\nname = "p"\n[[claim]]\ntask = "x"\nrow = "r"\nvalues = {top1 = 7}\n')
+    assert aabench("validate", str(tmp_path)) == 2
+    err = capsys.readouterr().err
+    assert "p/a.toml: paper.title: missing" in err
+    assert "p/a.toml: claim[x].values.top1: value without precision" in err
+    assert "faults" in err.splitlines()[-1]
