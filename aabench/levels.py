@@ -66,9 +66,7 @@ class Reach:
             raise NotMeasurable(f"{self.task}: level {level} needs {self.missing[level]}")
 
 
-def reachable(
-    task: Task, *, data_root: Path | None, device: str, checkpoint: Path | None = None, download: bool = False
-) -> Reach:
+def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Path | None = None) -> Reach:
     """The levels of a task within reach. Files are looked for, not read: a corrupt one is found when it is loaded.
 
     Args:
@@ -76,7 +74,6 @@ def reachable(
         data_root: the folder of the data sets (``--data``), or None without one.
         device: the type of the device that would be used, ``cpu`` or ``cuda``.
         checkpoint: weights to evaluate (``--checkpoint``); the task's own published ones lie below the data root.
-        download: whether a split that is missing from the data root will be fetched into it (``--download``).
     """
     if task.blocked is not None:
         missing = dict.fromkeys(LEVELS, task.blocked)
@@ -86,8 +83,8 @@ def reachable(
     lacking = {
         "structure": [],
         "smoke": _no_recipe(task),
-        "eval": pipeline or [*weights, *_no_split(task.data, "test", data_root, download)],
-        "train": pipeline or [*_no_recipe(task), *_no_split(task.data, "train", data_root, download)],
+        "eval": pipeline or [*weights, *_no_split(task.data, "test", data_root)],
+        "train": pipeline or [*_no_recipe(task), *_no_split(task.data, "train", data_root)],
     }
     possible = tuple(level for level in LEVELS if not lacking[level])
     if device != "cuda" and not pipeline:
@@ -99,7 +96,7 @@ def reachable(
         missing=missing,
         possible=possible,
         offered=("structure", "eval") if task.recipe is None else LEVELS,
-        real_smoke=not any(_no_split("cifar100", split, data_root, download) for split in SPLIT_FILES["cifar100"]),
+        real_smoke=not any(_no_split("cifar100", split, data_root) for split in SPLIT_FILES["cifar100"]),
     )
 
 
@@ -118,11 +115,9 @@ def _no_weights(task: Task, data_root: Path | None, checkpoint: Path | None) -> 
     return [] if path.is_file() else [f"weights ({path} is not there; or --checkpoint FILE)"]
 
 
-def _no_split(data: str, split: Split, data_root: Path | None, download: bool) -> list[str]:
+def _no_split(data: str, split: Split, data_root: Path | None) -> list[str]:
     name = f"the {TITLES[data]} {split} split"
     if data_root is None:
         return [f"{name} (--data ROOT, or AABENCH_DATA)"]
-    if download:
-        return []
     absent = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
     return [f"{name} ({data_root / absent[0]} is not there; --download fetches it)"] if absent else []

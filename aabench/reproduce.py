@@ -191,7 +191,8 @@ def _eval(run: _Run) -> _Found:
         raise AABenchError(f"{task.name}: no test set of {task.data} to evaluate on")
     weights = job.checkpoint or job.data_root / (task.checkpoint or "")
     size = (task.input_size, task.input_size)
-    model = create_model(task.model, input_size=size, num_classes=task.num_classes, **task.arguments)
+    arguments: dict[str, Any] = dict(task.arguments)
+    model = create_model(task.model, input_size=size, num_classes=task.num_classes, **arguments)
     entry = load_weights(model, weights)
     test_set = load_cifar(task.data, job.data_root, "test")
     scores = evaluate(

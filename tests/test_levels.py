@@ -71,13 +71,6 @@ def test_a_missing_split_is_named(root):
     assert reach.missing["train"] == f"the CIFAR-100 train split ({where} is not there; --download fetches it)"
 
 
-def test_what_will_be_fetched_is_not_missing(tmp_path):
-    reach = reachable(CIFAR100, data_root=tmp_path, device="cuda", download=True)
-    assert (reach.level, reach.real_smoke) == ("train", True)
-    no_place = reachable(CIFAR100, data_root=None, device="cuda", download=True)
-    assert (no_place.level, no_place.real_smoke) == ("smoke", False)
-
-
 def test_published_weights_are_found_below_the_data_root(root):
     reach = reachable(EVALUATED, data_root=root, device="cpu")
     assert (reach.level, reach.possible) == ("eval", ("structure", "eval"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,9 +30,7 @@ def verify(
     report_broken(content, log)
     verdicts = judge_all(catalog, content.rows, names)
     if json:
-        from pydantic import TypeAdapter
-
-        typer.echo(TypeAdapter(list[Verdict]).dump_json(list(verdicts), indent=2).decode())
+        typer.echo(json_module.dumps([verdict.model_dump(mode="json") for verdict in verdicts], indent=2))
     else:
         print_verdicts(verdicts)
     raise typer.Exit(exit_code(verdicts))

@@ -20,7 +20,7 @@ class Normalisation(NamedTuple):
 
 NORMALISATIONS = {
     # Over all pixels of the 50,000 training images, in float64: (images / 255).mean((0, 2, 3)), .std((0, 2, 3), 0).
-    "cifar100": Normalisation(mean=(0.507076, 0.486549, 0.440918), std=(0.267334, 0.256438, 0.276151)),
+    "cifar100": Normalisation(mean=(0.507075, 0.486549, 0.440918), std=(0.267334, 0.256438, 0.276150)),
     # torchvision's, of ImageNet's training set; also what the CIFAR-10 checkpoints of the calibration tasks expect.
     "imagenet": Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
 }

@@ -70,13 +70,15 @@ def read_tensors(path: Path) -> Any:
         AABenchError: it is missing, truncated or corrupt, or its pickle would run code (it is not run).
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        path.open("rb").close()
     except FileNotFoundError as error:
         raise AABenchError(f"there is no checkpoint {path}; give the file of one") from error
     except OSError as error:
         raise AABenchError(f"cannot read the checkpoint {path} ({_brief(error)})") from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a corrupt pickle can fail in any way
-        if isinstance(error, pickle.UnpicklingError) and "Unsupported" in str(error):
+        if isinstance(error, pickle.UnpicklingError) and "unsupported" in str(error).lower():
             raise AABenchError(
                 f"refused to read the checkpoint {path}: it holds more than tensors and plain values, and loading that "
                 "can run code; save its state_dict alone, where you trust it, and give that file"

@@ -15,7 +15,7 @@ from aabench.train.plan import Plan
 from aabench.train.schedule import peak_rate
 from aabench.train.state import build_model
 
-CPU_IMAGES = 32
+CPU_IMAGES = 16
 """Images a measured step on a CPU, at most: more do not make it faster there, and a batch of 1,024 takes minutes."""
 SECONDS = 10.0
 """No further step is measured after so long, once there are LEAST_STEPS."""
@@ -52,7 +52,7 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     micro_batch = plan.recipe.batch_size // plan.recipe.accumulate
     batch = min(micro_batch, CPU_IMAGES) if plan.device == "cpu" else micro_batch
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
-        seconds = _step_seconds(plan, train_set.first(batch), batch)
+        seconds = _step_seconds(plan, train_set.first(batch))
     images_per_second = batch / statistics.median(seconds)
     steps = plan.total_steps(len(train_set))
     return Cost(
@@ -64,7 +64,8 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     )
 
 
-def _step_seconds(plan: Plan, few: ImageSet, batch: int) -> list[float]:
+def _step_seconds(plan: Plan, few: ImageSet) -> list[float]:
+    """Times of steps on all of these images."""
     recipe = plan.recipe.model_copy(update={"accumulate": 1})
     model = build_model(plan)
     optimizer = make_optimizer(model, recipe, peak_rate(recipe))
@@ -73,7 +74,7 @@ def _step_seconds(plan: Plan, few: ImageSet, batch: int) -> list[float]:
 
     def seconds_of_one() -> float:
         start = time.perf_counter()
-        images, labels = draw.batch(few, 0, batch)
+        images, labels = draw.batch(few, 0, len(few))
         loss_sum, _ = optimizer_step(
             model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
         )

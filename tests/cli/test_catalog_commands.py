@@ -70,7 +70,9 @@ def test_validate_accepts_what_ships(capsys):
 
 def test_validate_prints_all_faults(capsys, tmp_path):
     (tmp_path / "p").mkdir()
-    (tmp_path / "p" / "a.toml").write_text('[paper]\nname = "p"\n[[claim]]\ntask = "x"\nrow = "r"\nvalues = {top1 = 7}\n')
+    (tmp_path / "p" / "a.toml").write_text(
+        '[paper]\nname = "p"\n[[claim]]\ntask = "x"\nrow = "r"\nvalues = {top1 = 7}\n'
+    )
     assert aabench("validate", str(tmp_path)) == 2
     err = capsys.readouterr().err
     assert "p/a.toml: paper.title: missing" in err
