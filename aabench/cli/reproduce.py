@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -99,7 +100,7 @@ def _one(job: Job, name: str, given: str | None, log: Path) -> Iterator[AABenchE
         append(log, row)
         typer.echo(_summary(row))
         if isinstance(error, KeyboardInterrupt) or (error is not None and error.exit_code > 128):
-            raise error
+            raise typer.Exit(getattr(error, "exit_code", 128 + signal.SIGINT))
         if error is not None:
             yield error
             return

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import torch
 from torchvision.datasets import CIFAR10, CIFAR100
+from torchvision.datasets.utils import download_and_extract_archive
 
 from aabench.data.image_set import ImageSet
 from aabench.errors import AABenchError
@@ -97,7 +98,8 @@ def _md5(path: Path) -> str | None:
 def _download(reader: Any, root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
-        reader(root, download=True)
+        # Not the class's own download, which is content with broken label names.
+        download_and_extract_archive(reader.url, root, filename=reader.filename, md5=reader.tgz_md5)
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise AABenchError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ LAST = "checkpoint-last.pt"
 """The newest state of a training: what is resumed."""
 BEST = "checkpoint-best.pt"
 """The state after the epoch with the most test images right."""
+_REFUSED = re.compile(r"unsupported (global|class)|unsupported operand 149\b", re.IGNORECASE)
+"""How torch says that a pickle names something to call. 149 is FRAME, which opens every pickle of protocol 4 and
+later: torch reads none of these without the full unpickler."""
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -76,15 +81,17 @@ def read_tensors(path: Path) -> Any:
     except OSError as error:
         raise AABenchError(f"cannot read the checkpoint {path} ({_brief(error)})") from error
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # what comes of it is said below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a corrupt pickle can fail in any way
-        if isinstance(error, pickle.UnpicklingError) and "unsupported" in str(error).lower():
+        if isinstance(error, pickle.UnpicklingError) and _REFUSED.search(str(error)):
             raise AABenchError(
                 f"refused to read the checkpoint {path}: it holds more than tensors and plain values, and loading that "
                 "can run code; save its state_dict alone, where you trust it, and give that file"
             ) from error
         raise AABenchError(
-            f"the checkpoint {path} is truncated or corrupt ({path.stat().st_size} bytes); "
+            f"the checkpoint {path} is truncated or corrupt, or no checkpoint at all ({path.stat().st_size} bytes); "
             "fetch or copy it again, or take an earlier one"
         ) from error
 

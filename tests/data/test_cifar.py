@@ -130,7 +130,16 @@ def test_download_happens_only_when_asked_for_and_needed(archive, tmp_path):
         load_cifar("cifar100", fresh, "test")
     assert load_cifar("cifar100", fresh, "test", download=True).labels.tolist() == [0, 1]
     archive.unlink()
-    assert len(load_cifar("cifar100", fresh, "train", download=True)) == 3
+    assert len(load_cifar("cifar100", fresh, "train", download=True)) == 3  # all is there: nothing is fetched
+
+
+@pytest.mark.filterwarnings("ignore:Python 3.14 will:DeprecationWarning")
+@pytest.mark.parametrize("broken", ["train", "meta"])
+def test_download_mends_a_broken_file(archive, tmp_path, broken):
+    root = tmp_path / "away"
+    (root / "cifar-100-python" / broken).write_bytes(b"cut")
+    assert len(load_cifar("cifar100", root, "train", download=True)) == 3
+    assert check_cifar("cifar100", root) == []
 
 
 def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
@@ -140,6 +149,7 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.data
 def test_cifar100_of_the_bundle(data_root):
     train, test = (load_cifar("cifar100", data_root, split) for split in ("train", "test"))
     assert train.images.shape == (50_000, 3, 32, 32)
@@ -151,6 +161,7 @@ def test_cifar100_of_the_bundle(data_root):
     assert check_cifar("cifar100", data_root) == []
 
 
+@pytest.mark.data
 def test_cifar10_of_the_bundle_has_a_test_split_only(data_root):
     test = load_cifar("cifar10", data_root, "test")
     assert test.labels.bincount().tolist() == [1000] * 10

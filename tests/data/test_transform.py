@@ -9,6 +9,7 @@ import torch
 from aabench.data import NORMALISATIONS, Transform, load_cifar
 
 
+@pytest.mark.data
 def test_constants_are_those_of_the_training_set(data_root):
     images = load_cifar("cifar100", data_root, "train").images
     # By counting each grey level, so that nothing is rounded on the way.
