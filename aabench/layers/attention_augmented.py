@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aabench.layers.attention_core import AttentionCore
+from aabench.layers.attention_core import AttentionCore, known_form
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
 
 POSITIONS = ("relative", "none", "sine2d", "coordconv")
@@ -107,7 +107,7 @@ class AAConv2d(nn.Module):
 
     @attention.setter
     def attention(self, form: str) -> None:
-        self.core = AttentionCore(self.attention_size, form)
+        self.core.attention = known_form(form)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F_in, H, W) -> (N, F_out, ceil(H / stride), ceil(W / stride))."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 Logits = tuple[Tensor, Tensor]
 """Relative logits by key row (B, Nh, n, H) and by key column (B, Nh, n, W)."""
 
-BACKENDS = ("auto", "explicit", "fused")
+FORMS = ("auto", "explicit", "fused")
 
 
 class AttentionCore(nn.Module):
@@ -30,10 +30,8 @@ class AttentionCore(nn.Module):
 
     def __init__(self, feature_size: tuple[int, int], attention: str = "auto") -> None:
         super().__init__()
-        if attention not in BACKENDS:
-            raise ValueError(f"attention is one of {', '.join(BACKENDS)}, not {attention!r}")
         self.feature_size = feature_size
-        self.attention = attention
+        self.attention = known_form(attention)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """q, k (B, Nh, n, d), v (B, Nh, n, e) and the relative logits -> (B, Nh, n, e)."""
@@ -45,6 +43,17 @@ class AttentionCore(nn.Module):
     def extra_repr(self) -> str:
         """The map size and the form."""
         return f"feature_size={self.feature_size}, attention={self.attention!r}"
+
+
+def known_form(attention: str) -> str:
+    """The name of a form.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if attention not in FORMS:
+        raise ValueError(f"attention is one of {', '.join(FORMS)}, not {attention!r}")
+    return attention
 
 
 FUSED_FROM = {"inference": 2 * 2**20, "training": 16 * 2**20}

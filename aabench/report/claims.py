@@ -91,8 +91,9 @@ def _legend(verdicts: Sequence[Verdict]) -> list[str]:
     ]
     if any(verdict.convention == "aa-paper" for verdict in verdicts):
         lines.append(
-            "FLOPs counted as `aa-paper` follow that paper's tables: 2 a multiply-add in convolutions, 1 in the "
-            "products of attention."
+            "FLOPs counted as `aa-paper` follow that paper's tables: 2 a multiply-add in convolutions and linear "
+            "layers, 1 in the products of attention, none in softmax and relative logits; the pooling and scaling of "
+            "Squeeze-and-Excite count 1 an element."
         )
     labels = {verdict.claim.tag for verdict in verdicts}
     if "second-hand" in labels:

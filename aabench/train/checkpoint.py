@@ -91,7 +91,7 @@ def read_tensors(path: Path) -> Any:
                 "can run code; save its state_dict alone, where you trust it, and give that file"
             ) from error
         raise AABenchError(
-            f"the checkpoint {path} is truncated or corrupt, or no checkpoint at all ({path.stat().st_size} bytes); "
+            f"the checkpoint {path} is truncated or corrupt ({path.stat().st_size} bytes), or no checkpoint at all; "
             "fetch or copy it again, or take an earlier one"
         ) from error
 

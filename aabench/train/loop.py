@@ -98,8 +98,7 @@ def train_steps(
     draw = draw_epoch(plan.seed, epoch, len(train_set)).to(plan.device)
     report = _reporter(state.meter, progress)
     state.model.train()
-    done = False
-    while not done:
+    while state.step < until and stop.signum is None:
         first = (state.step - epoch * state.steps_per_epoch) * batch
         images, labels = draw.batch(train_set, first, first + batch)
         loss_sum, correct = optimizer_step(
@@ -110,17 +109,19 @@ def train_steps(
             state.ema.update_parameters(state.model)
         state.step += 1
         state.meter.add(state.step, batch, loss_sum, correct)
-        done = state.step >= until or stop.signum is not None
-        if done or state.step % REPORT_EVERY[plan.device] == 0:
+        if state.step % REPORT_EVERY[plan.device] == 0:
             report(state.step)
+    report(state.step)
 
 
 def _reporter(meter: Meter, progress: Progress) -> Callable[[int], None]:
-    """Closes an interval: keeps its time, checks its losses, and tells what came of it."""
+    """Closes an interval, if it holds a step: keeps its time, checks its losses, and tells what came of it."""
     before, start = meter.totals(), time.perf_counter()
 
     def report(step: int) -> None:
         nonlocal before, start
+        if meter.images == before.images:
+            return
         bad = meter.first_bad_step()
         now = time.perf_counter()
         meter.seconds += now - start

@@ -161,14 +161,14 @@ def smoke(
             result = train(
                 plan, train_set=train_set, test_set=test_set, directory=folder / "run", progress=recorder, stop=stop
             )
+            checks = (
+                _loss_fell(recorder.losses, result.steps),
+                _above_chance(result.last, train_set.num_classes, recipe.smoke.times_chance),
+                _round_trip(plan, result, test_set),
+                _resume(plan, train_set, test_set, folder, stop),
+            )
         except Interrupted as error:
             raise Interrupted(error.signum, error.step, error.total_steps, None) from error
-        checks = (
-            _loss_fell(recorder.losses, result.steps),
-            _above_chance(result.last, train_set.num_classes, recipe.smoke.times_chance),
-            _round_trip(plan, result, test_set),
-            _resume(plan, train_set, test_set, folder, stop),
-        )
     return SmokeResult(
         plan=plan,
         checks=checks,

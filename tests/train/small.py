@@ -1,7 +1,10 @@
 """Plans small enough to be carried out in a second."""
 
+from torch import Tensor, nn
+
 from aabench.catalog import Recipe, Smoke
 from aabench.data import ImageSet, synthetic_cifar
+from aabench.models import registry
 from aabench.train import Plan
 
 CLASSES = 4
@@ -50,3 +53,40 @@ def sets(train: int = 64, test: int = 32) -> tuple[ImageSet, ImageSet]:
         synthetic_cifar(CLASSES, "train", images_per_class=train // CLASSES),
         synthetic_cifar(CLASSES, "test", images_per_class=test // CLASSES),
     )
+
+
+class Dropping(nn.Module):
+    """A network that draws random numbers in training."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+        self.fc = nn.Linear(8, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, num_classes)."""
+        x = self.norm(self.conv(x)).relu().mean((2, 3))
+        return self.fc(nn.functional.dropout(x, 0.3, self.training))
+
+
+def register_dropping() -> None:
+    """Enter it as ``dropping``."""
+    registry.register("dropping", lambda *, input_size, num_classes: Dropping(num_classes))
+
+
+DEMANDING = {
+    "model": "dropping",
+    "arguments": {},
+    "checkpoint_every_steps": 3,
+    "recipe_changes": {
+        "nesterov": True,
+        "ema_decay": 0.8,
+        "accumulate": 2,
+        "clip_norm": 1.0,
+        "label_smoothing": 0.1,
+        "warmup_epochs": 0.5,
+        "decay_norm_and_bias": False,
+    },
+}
+"""Everything that has a state: momentum, averaged weights, accumulation, dropout, a schedule, a save within epochs."""
