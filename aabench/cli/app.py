@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 
@@ -16,6 +17,9 @@ from aabench.cli.show import show
 from aabench.cli.validate import validate
 from aabench.cli.verify import verify
 from aabench.errors import AABenchError
+
+CRASHED = 70
+"""Exit code of a defect of aabench itself (sysexits' EX_SOFTWARE)."""
 
 app = typer.Typer(
     name="aabench",
@@ -56,3 +60,7 @@ def main() -> None:
     except AABenchError as error:
         print(f"aabench: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception:
+        # Python's own code for a crash, 1, is here that of a claim that does not hold.
+        traceback.print_exc()
+        sys.exit(CRASHED)

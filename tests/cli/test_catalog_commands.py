@@ -78,3 +78,9 @@ def test_validate_prints_all_faults(capsys, tmp_path):
     assert "p/a.toml: paper.title: missing" in err
     assert "p/a.toml: claim[x].values.top1: value without precision" in err
     assert "faults" in err.splitlines()[-1]
+
+
+def test_a_crash_is_not_mistaken_for_a_verdict(capsys, monkeypatch):
+    monkeypatch.setattr("aabench.catalog.load_catalog", lambda: 1 / 0)
+    assert aabench("list") == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err
