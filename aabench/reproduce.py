@@ -202,7 +202,8 @@ def _eval(run: _Run) -> _Found:
         transform=Transform(task.normalisation, size),
         device=job.device,
     )
-    settings = {**run.settings, "checkpoint": str(weights), "weights": entry, "test_set": test_set.source}
+    origin = str(job.checkpoint) if job.checkpoint else task.checkpoint
+    settings = {**run.settings, "checkpoint": origin, "weights": entry, "test_set": test_set.source}
     return _Found(settings, _score_values(scores, None), {"correct_mask": _packed(scores)})
 
 

@@ -10,9 +10,3 @@ def test_the_python_examples_run():
     results = doctest.testfile(str(README), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert results.attempted > 0
     assert results.failed == 0
-
-
-def test_exactly_two_set_up_commands():
-    set_up = README.read_text().split("## Set up")[1].split("## ")[0]
-    commands = set_up.split("```")[1].split("\n")
-    assert [line for line in commands if line] == ["make report", "make test"]

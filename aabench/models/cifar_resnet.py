@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.models.classifier import Classifier, initialise
+from aabench.models.parts import Size
 from aabench.models.registry import register
-from aabench.models.resnet import Size
 
 
 class SubsampledBlock(nn.Module):

@@ -49,8 +49,3 @@ def initialise(model: nn.Module) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
-
-
-def reduced(size: tuple[int, int], stride: int = 2) -> tuple[int, int]:
-    """The map's size after a padded convolution or pooling of a stride: each side halved (say), rounded up."""
-    return -(-size[0] // stride), -(-size[1] // stride)

@@ -7,25 +7,14 @@ one of every basic block) in the last three stages; the first of these stages, 2
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor, nn
 
-from aabench.layers import AAConv2d, SqueezeExcite
-from aabench.models.classifier import Classifier, initialise, reduced
+from aabench.layers import SqueezeExcite
+from aabench.models.classifier import Classifier, initialise
+from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
 from aabench.models.registry import register
-
-Size = tuple[int, int]
-Conv3x3 = Callable[[int, int, int, Size], nn.Module]
-"""(in_channels, out_channels, stride, input map size) -> the layer in the place of a 3x3 convolution."""
-Gate = Callable[[int], nn.Module]
-"""channels -> a module (N, C, H, W) -> (N, C, H, W) after the last normalisation of a block."""
-
-
-def conv3x3(in_channels: int, out_channels: int, stride: int, feature_size: Size) -> nn.Module:
-    """A plain 3x3 convolution without bias."""
-    return nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
 
 
 class BasicBlock(nn.Module):
@@ -137,10 +126,6 @@ def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequenti
     return nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
 
 
-def _plain_gate(channels: int) -> nn.Module:
-    return nn.Identity()
-
-
 _DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
@@ -156,7 +141,7 @@ def _resnet(
     num_classes: int,
     width: int = 64,
     extra_projection: bool = False,
-    gate: Gate = _plain_gate,
+    gate: Gate = no_gate,
     conv_of_stage: tuple[Conv3x3, ...] = (conv3x3,) * 4,
 ) -> ResNet:
     block, depths = _DEPTHS[layers]
@@ -206,30 +191,22 @@ def _aa_resnet(
     position: str = "relative",
     attention: str = "auto",
 ) -> ResNet:
-    def augmented(in_channels: int, out_channels: int, stride: int, feature_size: Size, *, pooled: bool) -> nn.Module:
-        return AAConv2d(
-            in_channels,
-            out_channels,
-            3,
-            feature_size=feature_size,
-            stride=stride,
-            kappa=kappa,
-            upsilon=upsilon,
-            num_heads=num_heads,
-            min_key_channels=min_key_channels,
-            position=position,
-            pooled=pooled,
-            attention=attention,
-        )
-
-    full = partial(augmented, pooled=False)
+    convolution = partial(
+        augmented,
+        kappa=kappa,
+        upsilon=upsilon,
+        num_heads=num_heads,
+        min_key_channels=min_key_channels,
+        position=position,
+        attention=attention,
+    )
     return _resnet(
         layers,
         input_size=input_size,
         num_classes=num_classes,
         width=width,
         extra_projection=extra_projection,
-        conv_of_stage=(conv3x3, partial(augmented, pooled=True), full, full),
+        conv_of_stage=(conv3x3, convolution(pooled=True), convolution(), convolution()),
     )
 
 

@@ -11,10 +11,10 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aabench.layers import AAConv2d, GatherExcite, SqueezeExcite
-from aabench.models.classifier import Classifier, initialise, reduced
+from aabench.layers import GatherExcite, SqueezeExcite
+from aabench.models.classifier import Classifier, initialise
+from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
 from aabench.models.registry import register
-from aabench.models.resnet import Conv3x3, Gate, Size, conv3x3
 
 
 class WideBlock(nn.Module):
@@ -81,10 +81,6 @@ class WideResNet(Classifier):
         return logits
 
 
-def _no_gate(channels: int) -> nn.Module:
-    return nn.Identity()
-
-
 def _gather_excite(channels: int) -> nn.Module:
     return GatherExcite()
 
@@ -95,7 +91,7 @@ def _wide_resnet(
     num_classes: int,
     depth: int = 28,
     width: int = 10,
-    gate: Gate = _no_gate,
+    gate: Gate = no_gate,
     conv: Conv3x3 = conv3x3,
 ) -> WideResNet:
     return WideResNet(depth, width, conv, gate, input_size=input_size, num_classes=num_classes)
@@ -131,22 +127,15 @@ def _aa_wide_resnet(
     position: str = "relative",
     attention: str = "auto",
 ) -> WideResNet:
-    def augmented(in_channels: int, out_channels: int, stride: int, feature_size: Size) -> nn.Module:
-        return AAConv2d(
-            in_channels,
-            out_channels,
-            3,
-            feature_size=feature_size,
-            stride=stride,
-            kappa=kappa,
-            upsilon=upsilon,
-            num_heads=num_heads,
-            min_key_channels=min_key_channels,
-            position=position,
-            attention=attention,
-        )
-
-    return _wide_resnet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, conv=augmented)
+    convolution = augmented(
+        kappa=kappa,
+        upsilon=upsilon,
+        num_heads=num_heads,
+        min_key_channels=min_key_channels,
+        position=position,
+        attention=attention,
+    )
+    return _wide_resnet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, conv=convolution)
 
 
 register("wide_resnet", _wide_resnet)
