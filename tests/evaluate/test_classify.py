@@ -5,12 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from aabench.data import Transform, load_cifar
 from aabench.errors import AABenchError
 from aabench.evaluate import evaluate
 from aabench.evaluate.classify import Tally, top_hits
-from aabench.models import create_model
-from aabench.train import load_weights
 
 
 class Lookup(nn.Module):
@@ -174,15 +171,3 @@ def test_memory_format_is_that_of_the_models_input():
     for channels_last in (False, True):
         evaluate(Watcher(), images, torch.tensor([0, 1]), transform=as_float, channels_last=channels_last)
     assert formats == [False, True]
-
-
-@pytest.mark.data
-@pytest.mark.parametrize(
-    ("depth", "file", "correct"), [(20, "resnet20-12fca82f.th", 9173), (56, "resnet56-4bfd9763.th", 9339)]
-)
-def test_published_checkpoints_score_what_was_published(data_root, depth, file, correct):
-    test_set = load_cifar("cifar10", data_root, "test")
-    model = create_model(f"resnet{depth}_cifar", input_size=32, num_classes=10)
-    assert load_weights(model, data_root / "checkpoints" / "resnet_cifar10" / file) == "state_dict"
-    scores = evaluate(model, test_set.images, test_set.labels, transform=Transform("imagenet", (32, 32)))
-    assert (scores.correct, scores.images) == (correct, 10_000)

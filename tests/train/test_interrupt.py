@@ -19,6 +19,15 @@ def test_the_first_signal_is_a_request(signum):
     assert signal.getsignal(signum) is before
 
 
+@pytest.fixture
+def _interruptible():
+    """SIGINT as Python sets it up: a shell starts background jobs with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_the_second_one_falls_through():
     with stop_on_signals() as stop, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         os.kill(os.getpid(), signal.SIGTERM)
