@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from textwrap import fill
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -32,6 +33,8 @@ STYLE = {
 }
 _LINE_STYLES = ("-", "--", ":", "-.")
 _WIDTH, _HEIGHT, _LEGEND_ROW = 3.6, 2.9, 0.22  # inches
+_LEGEND_CHARACTERS = 42
+"""That fit below one panel."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,15 @@ def svg(chart: Chart) -> bytes:
 def _figure(chart: Chart) -> Figure:
     names = list(dict.fromkeys(series.name for panel in chart.panels for series in panel.series))
     looks = dict(zip(names, _looks(len(names)), strict=True))
-    size = (_WIDTH * len(chart.panels), _HEIGHT + _LEGEND_ROW * len(names))
+    labels = [fill(name, _LEGEND_CHARACTERS * len(chart.panels), subsequent_indent="    ") for name in names]
+    rows = sum(label.count("\n") + 1 for label in labels)
+    size = (_WIDTH * len(chart.panels), _HEIGHT + _LEGEND_ROW * rows)
     figure = Figure(figsize=size, layout="constrained")
     axes: Sequence[Axes] = figure.subplots(1, len(chart.panels), squeeze=False)[0]
     for axis, panel in zip(axes, chart.panels, strict=True):
         _draw(axis, panel, looks)
     handles = {label: line for axis in axes for line, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend([handles[name] for name in names], names, loc="outside lower left")
+    figure.legend([handles[name] for name in names], labels, loc="outside lower left")
     figure.suptitle(chart.title, x=0.01, ha="left", fontsize=10)
     return figure
 
