@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json as json_module
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +55,7 @@ def _row(catalog: Catalog, task: Task) -> dict[str, str | int]:
     }
 
 
-def _check_known(kind: str, given: str | None, known: object) -> None:
-    names = sorted(known)  # type: ignore[call-overload]
+def _check_known(kind: str, given: str | None, known: Iterable[str]) -> None:
+    names = sorted(known)
     if given is not None and given not in names:
         raise typer.BadParameter(f"unknown {kind} {given!r}; one of {', '.join(names)}")

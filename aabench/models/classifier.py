@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, ABC):
     """A network for images of one size.
 
     Sub-classes implement :meth:`logits`. ``input_size`` is (H, W) in pixels.
@@ -16,9 +18,9 @@ class Classifier(nn.Module):
         self.input_size = input_size
         self.num_classes = num_classes
 
+    @abstractmethod
     def logits(self, x: Tensor) -> Tensor:
         """Images (N, 3, H, W) of the right size -> logits (N, num_classes)."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, 3, H, W) -> logits (N, num_classes).
