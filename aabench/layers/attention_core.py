@@ -58,7 +58,8 @@ def known_form(attention: str) -> str:
 
 FUSED_FROM = {"inference": 2 * 2**20, "training": 16 * 2**20}
 """Bytes of one n x n matrix for the whole batch from which the fused form is faster, as ``make bench`` shows on two
-CPU cores (tests/bench/test_attention.py). Not measured on a GPU yet."""
+CPU cores for dk = dv = 128, batch 2 (tests/bench/test_attention.py). Other shapes cross elsewhere: with few value
+channels or one image the choice was up to 1.2 times the better form. Not measured on a GPU yet."""
 
 
 def choose(q: Tensor) -> str:

@@ -30,7 +30,9 @@ def test_what_cannot_be_carried_out(changes, message):
 
 
 def test_what_can_is_let_through():
-    plan(recipe_changes={"batch_size": 64}).check(*sets())
+    exact = plan(recipe_changes={"batch_size": 64})
+    exact.check(*sets())
+    assert exact.steps_per_epoch(64) == 1
 
 
 def test_differences_name_the_nested_key():
