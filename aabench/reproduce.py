@@ -154,13 +154,14 @@ def _structure(run: _Run) -> _Found:
 
 
 def _smoke(run: _Run) -> _Found:
-    from aabench.train import smoke, smoke_sets
+    from aabench.train import smoke, smoke_plan, smoke_sets
 
-    job = run.job
+    job, recipe = run.job, run.required_recipe()
     train_set, test_set = smoke_sets(job.data_root if reach_of(job, run.task).real_smoke else None)
+    tuned = tune_allocator(smoke_plan(run.task, recipe, num_classes=train_set.num_classes, device=job.device))
     result = smoke(
         run.task,
-        run.required_recipe(),
+        recipe,
         train_set=train_set,
         test_set=test_set,
         directory=job.directory,
@@ -172,6 +173,7 @@ def _smoke(run: _Run) -> _Found:
         "checks": {check.name: {"ok": check.passed, "text": check.detail} for check in result.checks},
         "losses": [list(point) for point in result.losses],
         "correct_mask": _packed(result.scores),
+        "allocator": tuned,
     }
     values = (*_score_values(result.scores, "last"), _speed(result.images_per_second))
     settings = {**_plan_settings(result.plan), "train_set": result.train_source, "test_set": result.test_source}
@@ -229,6 +231,7 @@ def _train(run: _Run) -> _Found:
     )
     train_set, test_set = (load_cifar(task.data, job.data_root, split) for split in ("train", "test"))
     plan.check(train_set, test_set)
+    tuned = tune_allocator(plan)
     job.reporter.training(plan, estimate(plan, train_set))
     result = train(
         plan,
@@ -248,6 +251,7 @@ def _train(run: _Run) -> _Found:
     detail = {
         "curve": [point.model_dump() for point in result.curve],
         "best_epoch": result.best_epoch,
+        "allocator": tuned,
         "correct_mask": _packed(result.last),
     }
     settings = {**_plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
@@ -260,6 +264,28 @@ _MEASURES: dict[Level, Callable[[_Run], _Found]] = {
     "eval": _eval,
     "train": _train,
 }
+
+
+def tune_allocator(plan: Plan) -> str:
+    """On a CPU, keep freed memory for the rest of the process where that is safe: large temporaries are not paged in
+    anew each step. What was done, for the row.
+    """
+    from aabench import allocator
+    from aabench.models import create_model
+    from aabench.profile import Way
+    from aabench.profile.predict import predict
+
+    if plan.device != "cpu":
+        return "torch's CUDA allocator"
+    arguments: dict[str, Any] = dict(plan.arguments)
+    model = create_model(
+        plan.model, input_size=plan.input_size, num_classes=plan.num_classes, device="meta", **arguments
+    )
+    recipe = plan.recipe
+    way = Way("train", recipe.batch_size // recipe.accumulate, recipe.precision, channels_last=plan.channels_last)
+    if allocator.warm_is_safe(predict(model, plan.input_size, plan.num_classes, way).peak):
+        return allocator.warm()
+    return "as the environment has it"
 
 
 def training_folder(job: Job, plan: Plan) -> Path:

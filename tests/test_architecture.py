@@ -15,10 +15,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import parts of its own floor and of those below it.
 FLOORS = (
-    {"errors"},
+    {"errors", "allocator"},
     {"layers"},
     {"models", "data", "evaluate", "record", "catalog"},
-    {"report", "verify", "profile", "train", "search", "levels", "alter", "doctor", "reproduce"},
+    {"report", "verify", "profile", "compare", "train", "search", "levels", "alter", "doctor", "reproduce"},
     {"cli"},
 )
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "numpy", "fvcore"}
@@ -96,12 +96,22 @@ def test_layers_import_torch_only():
 
 
 def test_the_report_measures_nothing():
-    parts = set().union(*(own_parts(path) for path in (PACKAGE / "report").glob("*.py")))
-    assert parts <= {"report", "verify", "record", "catalog", "errors"}
+    files = list((PACKAGE / "report").glob("*.py"))
+    parts = set().union(*(own_parts(path) for path in files))
+    assert parts <= {"report", "verify", "record", "catalog", "errors", "profile"}
     assert parts & {"record", "verify"}, "a report is made of the log and its verdicts"
+    names = {name for path in files for name in imported(ast.parse(path.read_text()))}
+    of_profile = {".".join(name.split(".")[:3]) for name in names if name.startswith("aabench.profile")}
+    assert of_profile == {"aabench.profile.laws", "aabench.profile.scaling"}, "laws are fitted to rows, nothing is run"
 
 
-@pytest.mark.parametrize("name", ["catalog", "errors", "levels", "record", "verify", "report"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("catalog", "errors", "levels", "record", "verify", "report", "compare"),
+        *("profile.laws", "profile.scaling"),
+    ],
+)
 def test_no_torch_is_imported_with(name):
     code = f"import sys, aabench.{name}; print('torch' in sys.modules)"
     assert run_python(code) == "False\n"

@@ -10,43 +10,73 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aabench.profile.conventions import CONVENTIONS
-    from aabench.profile.counting import Count, Row, count, executed
+    from aabench.profile.counting import Count, Row, count
+    from aabench.profile.energy import Energy
+    from aabench.profile.executed import Difference, explain_executed
+    from aabench.profile.largest import Search, parse_bytes
     from aabench.profile.latency import Latency, measure_latency
     from aabench.profile.live import LiveBytes
     from aabench.profile.memory import Peak, measure_memory
+    from aabench.profile.modules import profile_modules
+    from aabench.profile.predict import Prediction
     from aabench.profile.ranges import parse_resolutions
     from aabench.profile.structure import measure_structure
-    from aabench.profile.sweeping import sweep
+    from aabench.profile.sweeping import measure_point, measured, points, predict_points, sweep
+    from aabench.profile.way import Effort, Way
 
 __all__ = [
     "CONVENTIONS",
     "Count",
+    "Difference",
+    "Effort",
+    "Energy",
     "Latency",
     "LiveBytes",
     "Peak",
+    "Prediction",
     "Row",
+    "Search",
+    "Way",
     "count",
-    "executed",
+    "explain_executed",
     "measure_latency",
     "measure_memory",
+    "measure_point",
     "measure_structure",
+    "measured",
+    "parse_bytes",
     "parse_resolutions",
+    "points",
+    "predict_points",
+    "profile_modules",
     "sweep",
 ]
 
 _HOME = {
     "CONVENTIONS": "conventions",
     "Count": "counting",
+    "Difference": "executed",
+    "Effort": "way",
+    "Energy": "energy",
     "Latency": "latency",
     "LiveBytes": "live",
     "Peak": "memory",
+    "Prediction": "predict",
     "Row": "counting",
+    "Search": "largest",
+    "Way": "way",
     "count": "counting",
-    "executed": "counting",
+    "explain_executed": "executed",
     "measure_latency": "latency",
     "measure_memory": "memory",
+    "measure_point": "sweeping",
     "measure_structure": "structure",
+    "measured": "sweeping",
+    "parse_bytes": "largest",
     "parse_resolutions": "ranges",
+    "points": "sweeping",
+    "predict_points": "sweeping",
+    "profile_modules": "modules",
     "sweep": "sweeping",
 }
 

@@ -1,8 +1,8 @@
-"""Parameters and multiply-adds of a model, counted three ways that must agree.
+"""Parameters, multiply-adds and activations of a model; multiply-adds are counted three ways that must agree.
 
 torch's FlopCounterMode, fvcore's trace and a closed formula a layer are compared exactly, module by module. What is
 counted are the model's own multiply-adds: what the definition needs, the same for every attention backend, device
-and data type. What a backend really executes (padding, position features) is :func:`executed`.
+and data type. What a backend really executes (padding, position features) is :mod:`aabench.profile.executed`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._pytree import tree_leaves
 
 from aabench.errors import AABenchError
 from aabench.layers import AAConv2d
 from aabench.profile.conventions import MAC_KINDS, weigh
-from aabench.profile.counters import ByModule, flop_counter, fvcore_macs, torch_macs
-from aabench.profile.formulas import FORMULAS
+from aabench.profile.counters import ByModule, fvcore_macs, torch_macs
+from aabench.profile.formulas import FORMULAS, Shape, Work
 from aabench.profile.meta import images, naming_the_module, shadow
 
 
@@ -32,6 +31,8 @@ class Row:
     type: str
     params: int
     by_kind: Mapping[str, int]
+    activations: int
+    """Elements, see :class:`aabench.profile.formulas.Work`."""
 
     @property
     def macs(self) -> int:
@@ -45,6 +46,8 @@ class Count:
 
     params: int
     by_kind: Mapping[str, int]
+    activations: int
+    """Elements of what convolutions, linear layers and attention products give, the explicit form's for every form."""
     output_shape: tuple[int, ...]
     rows: tuple[Row, ...]
 
@@ -70,53 +73,68 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
         AABenchError: the counters disagree, an operator or a layer with multiply-adds is not known to one of them,
             or the network does not run at this size.
     """
-    size = _pair(input_size)
+    size = as_pair(input_size)
     model = shadow(model)
     for module in model.modules():
         if isinstance(module, AAConv2d):
             module.attention = "explicit"
+        elif type(module) is nn.BatchNorm2d:
+            # No multiply-adds, no change of shape: its decomposition on meta would take half of the time.
+            module.forward = _unchanged  # type: ignore[method-assign,assignment]
     x = images(model, size, batch)
-    recorder = _ShapeRecorder(model)
+    recorder = FormulaRecorder(model)
     with recorder, naming_the_module(model, size):
         by_torch, output = torch_macs(model, x)
-    by_formula = recorder.operations()
-    _reconcile(model, by_torch, fvcore_macs(model, x), by_formula)
+    work = recorder.work()
+    _reconcile(model, by_torch, fvcore_macs(model, x), work)
     if not isinstance(output, Tensor):
         raise AABenchError(f"{type(model).__name__} gives a {type(output).__name__}; one tensor is expected")
     totals: Counter[str] = Counter()
-    for operations in by_formula.values():
-        totals.update(operations)
+    for found in work.values():
+        totals.update(found.operations)
     return Count(
         params=sum(parameter.numel() for parameter in model.parameters()),
         by_kind=dict(totals),
+        activations=sum(found.activations for found in work.values()),
         output_shape=tuple(output.shape),
-        rows=_rows(model, by_formula),
+        rows=_rows(model, work),
     )
 
 
-def executed(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1, device: str = "cpu") -> int:
-    """Multiply-adds that the model as configured executes forward on a device, by FlopCounterMode.
-
-    Fused attention pads its heads and carries position features, differently on CPU and CUDA. The device need not be
-    there: tensors are fake, nothing is allocated.
-
-    Raises:
-        AABenchError: the network does not run at this size.
-    """
-    size = _pair(input_size)
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-        fake = shadow(model, device)
-        with naming_the_module(fake, size), flop_counter() as counter:
-            fake(images(fake, size, batch, device))
-    return int(counter.get_total_flops()) // 2
+def _unchanged(x: Tensor) -> Tensor:
+    return x
 
 
-class _ShapeRecorder:
-    """While entered, records what each module with a closed formula is called on."""
+@dataclass(frozen=True)
+class Call:
+    """A call of a module that has a closed formula."""
+
+    name: str
+    module: nn.Module
+    shapes: tuple[Shape, ...]
+    """Of its tensor inputs, in tuples too."""
+
+    def work(self) -> Work:
+        """By the module's closed formula.
+
+        Raises:
+            AABenchError: the formula does not cover one of its settings.
+        """
+        try:
+            return FORMULAS[type(self.module)](self.module, self.shapes)
+        except NotImplementedError as error:
+            raise AABenchError(
+                f"no closed formula for module {self.name!r} ({type(self.module).__name__}) with {error}; "
+                "extend aabench/profile/formulas.py"
+            ) from error
+
+
+class FormulaRecorder:
+    """While entered, records the calls of all modules that have a closed formula."""
 
     def __init__(self, model: nn.Module) -> None:
+        self.calls: list[Call] = []
         self._model = model
-        self._calls: list[tuple[str, nn.Module, tuple[tuple[int, ...], ...]]] = []
         self._hooks: list[Any] = []
 
     def __enter__(self) -> None:
@@ -124,8 +142,8 @@ class _ShapeRecorder:
             if type(module) in FORMULAS:
 
                 def record(module: nn.Module, args: tuple[Any, ...], name: str = name) -> None:
-                    shapes = tuple(tuple(a.shape) for a in args if isinstance(a, Tensor))
-                    self._calls.append((name, module, shapes))
+                    shapes = tuple(tuple(leaf.shape) for leaf in tree_leaves(args) if isinstance(leaf, Tensor))
+                    self.calls.append(Call(name, module, shapes))
 
                 self._hooks.append(module.register_forward_pre_hook(record))
 
@@ -133,27 +151,24 @@ class _ShapeRecorder:
         for hook in self._hooks:
             hook.remove()
 
-    def operations(self) -> ByModule:
-        """Operations by module and kind, by closed formula."""
-        result: ByModule = {}
-        for name, module, shapes in self._calls:
-            try:
-                operations = FORMULAS[type(module)](module, shapes)
-            except NotImplementedError as error:
-                raise AABenchError(
-                    f"no closed formula for module {name!r} ({type(module).__name__}) with {error}; "
-                    "extend aabench/profile/formulas.py"
-                ) from error
-            result.setdefault(name, Counter()).update(operations)
+    def work(self) -> dict[str, Work]:
+        """Module name -> its work in all of its calls."""
+        result: dict[str, Work] = {}
+        for call in self.calls:
+            operations, activations = call.work()
+            before = result.get(call.name, Work({}, 0))
+            summed = Counter(before.operations)
+            summed.update(operations)
+            result[call.name] = Work(dict(summed), before.activations + activations)
         return result
 
 
-def _reconcile(model: nn.Module, by_torch: ByModule, by_fvcore: ByModule, by_formula: ByModule) -> None:
+def _reconcile(model: nn.Module, by_torch: ByModule, by_fvcore: ByModule, work: Mapping[str, Work]) -> None:
     """Raises unless the three agree on every module to the last multiply-add."""
     for name, module in model.named_modules():
         seen = {**by_torch.get(name, {}), **by_fvcore.get(name, {})}
         torch_sum, fvcore_sum = by_torch.get(name, Counter()).total(), by_fvcore.get(name, Counter()).total()
-        formula_sum = sum(n for kind, n in by_formula.get(name, Counter()).items() if kind in MAC_KINDS)
+        formula_sum = multiply_adds(work[name]) if name in work else 0
         if torch_sum == fvcore_sum == formula_sum:
             continue
         label = f"module {name or 'itself'!r} ({type(module).__name__}), operator {' / '.join(sorted(seen)) or 'none'}"
@@ -168,15 +183,21 @@ def _reconcile(model: nn.Module, by_torch: ByModule, by_fvcore: ByModule, by_for
         )
 
 
-def _rows(model: nn.Module, by_formula: ByModule) -> tuple[Row, ...]:
+def multiply_adds(work: Work) -> int:
+    """Those of its operations that are."""
+    return sum(n for kind, n in work.operations.items() if kind in MAC_KINDS)
+
+
+def _rows(model: nn.Module, work: Mapping[str, Work]) -> tuple[Row, ...]:
     rows = []
     for name, module in model.named_modules():
         params = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-        operations = dict(by_formula.get(name, {}))
+        operations, activations = work.get(name, Work({}, 0))
         if params or operations:
-            rows.append(Row(name, type(module).__name__, params, operations))
+            rows.append(Row(name, type(module).__name__, params, operations, activations))
     return tuple(rows)
 
 
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+def as_pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """A side, or (H, W) -> (H, W)."""
     return (size, size) if isinstance(size, int) else size

@@ -1,35 +1,49 @@
-"""Operations of one layer by a closed formula: one small pure function a layer type.
+"""Operations and activations of one layer by a closed formula: one small pure function a layer type.
 
-A formula takes the module and the shapes of its tensor inputs, and gives operations by kind (see
-:mod:`aabench.profile.conventions`). It belongs to the exact type: a sub-class may compute something else.
+A formula takes the module and the shapes of its tensor inputs, and gives its :class:`Work`. It belongs to the exact
+type: a sub-class may compute something else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from aabench.layers import AttentionCore, GatherExcite, RelativePosition2d, SqueezeExcite
 
 Shape = tuple[int, ...]
-Formula = Callable[[Any, tuple[Shape, ...]], dict[str, int]]
-"""(module, shapes of its tensor inputs) -> operations by kind."""
 
 
-def conv2d(module: nn.Conv2d, shapes: tuple[Shape, ...]) -> dict[str, int]:
+class Work(NamedTuple):
+    """What a layer's definition needs in one call."""
+
+    operations: dict[str, int]
+    """By kind, see :mod:`aabench.profile.conventions`."""
+    activations: int
+    """Elements of the results of its multiply-adds: outputs of convolutions and linear layers, the maps Q K^T, the
+    relative logits and A V. The attention map counts once, as Q K^T: that softmax makes another is left out, as are the
+    results of normalisation and ReLU (fvcore's convention)."""
+
+
+Formula = Callable[[Any, tuple[Shape, ...]], Work]
+"""(module, shapes of its tensor inputs) -> its work."""
+
+
+def conv2d(module: nn.Conv2d, shapes: tuple[Shape, ...]) -> Work:
     """(N, C_in, H, W): k_h k_w C_in / groups multiply-adds an output element; biases add none."""
     batch, _, *size = shapes[0]
     taps = prod(module.kernel_size) * module.in_channels // module.groups
-    outputs = prod(
+    cells = prod(
         (side + 2 * _padding(module, axis) - module.dilation[axis] * (module.kernel_size[axis] - 1) - 1)
         // module.stride[axis]
         + 1
         for axis, side in enumerate(size)
     )
-    return {"conv": batch * module.out_channels * outputs * taps}
+    outputs = batch * module.out_channels * cells
+    return Work({"conv": outputs * taps}, outputs)
 
 
 def _padding(module: nn.Conv2d, axis: int) -> int:
@@ -38,25 +52,32 @@ def _padding(module: nn.Conv2d, axis: int) -> int:
     return int(module.padding[axis])
 
 
-def linear(module: nn.Linear, shapes: tuple[Shape, ...]) -> dict[str, int]:
+def linear(module: nn.Linear, shapes: tuple[Shape, ...]) -> Work:
     """(..., in_features): in_features multiply-adds an output element."""
-    return {"linear": prod(shapes[0][:-1]) * module.in_features * module.out_features}
+    outputs = prod(shapes[0][:-1]) * module.out_features
+    return Work({"linear": outputs * module.in_features}, outputs)
 
 
-def attention_core(module: AttentionCore, shapes: tuple[Shape, ...]) -> dict[str, int]:
-    """q (N, Nh, n, d), k, v (N, Nh, n, e): n^2 d multiply-adds a head for Q K^T and n^2 e for A V."""
+def attention_core(module: AttentionCore, shapes: tuple[Shape, ...]) -> Work:
+    """q (N, Nh, n, d), k, v (N, Nh, n, e): n^2 d multiply-adds a head for Q K^T and n^2 e for A V.
+
+    Its activations are those of the definition, whatever the form that runs: n^2 logits and n e results a head.
+    """
     (batch, heads, tokens, key_channels), _, (*_, value_channels), *_ = shapes
-    return {"attention": batch * heads * tokens**2 * (key_channels + value_channels)}
+    pairs = batch * heads * tokens**2
+    return Work({"attention": pairs * (key_channels + value_channels)}, pairs + batch * heads * tokens * value_channels)
 
 
-def relative_position(module: RelativePosition2d, shapes: tuple[Shape, ...]) -> dict[str, int]:
+def relative_position(module: RelativePosition2d, shapes: tuple[Shape, ...]) -> Work:
     """q (N, Nh, n, d): each query meets H row and W column embeddings, n (H + W) d multiply-adds a head."""
-    return {"relative": prod(shapes[0]) * sum(module.feature_size)}
+    *queries, key_channels = shapes[0]
+    logits = prod(queries) * sum(module.feature_size)
+    return Work({"relative": logits * key_channels}, logits)
 
 
-def gate(module: SqueezeExcite | GatherExcite, shapes: tuple[Shape, ...]) -> dict[str, int]:
+def gate(module: SqueezeExcite | GatherExcite, shapes: tuple[Shape, ...]) -> Work:
     """x (N, C, H, W): pooling and scaling, one operation an element each. The layers inside count for themselves."""
-    return {"gate": 2 * prod(shapes[0])}
+    return Work({"gate": 2 * prod(shapes[0])}, 0)
 
 
 FORMULAS: Mapping[type[nn.Module], Formula] = {

@@ -1,27 +1,43 @@
-"""How long one call takes: warm-up, then repeats until there are enough or time is up."""
+"""How long one call takes: warm-up until it settles, then repeats until the median is known or time is up."""
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import comb, floor, sqrt
 from typing import Literal
 
 import torch
 
 LEAST_REPEATS = 3
 """Measured calls even if the first one uses up the time: fewer have no quartiles worth the name."""
+LEAST_SHARE = 0.5
+"""Share of the measuring time that is used in any case: a machine's speed drifts over seconds, and the samples of half
+a second agree with each other and not with those of the next."""
 WARMUP_SHARE = 0.25
-"""Share of the measuring time that warm-up calls get beforehand; there is at least one."""
+"""Warm-up ends after this share of the measuring time, settled or not."""
+SETTLED = 0.02
+"""Warm-up ends when the medians of its last two windows differ by no more than this share."""
+WINDOW = 5
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Times of single calls in milliseconds, in the order in which they ran."""
+    """Times of single calls, in the order in which they ran."""
 
     samples_ms: tuple[float, ...]
-    stopped_by: Literal["time", "repeats"]
+    stopped_by: Literal["precision", "time"]
+    """Whether the wanted interval was reached, or time ran out before."""
+    warmup_calls: int
+    settled: bool
+    """Whether the warm-up ended because the times had settled."""
+    page_faults: float
+    """Minor and major page faults of the process, a call."""
+    system_ms: float
+    """CPU time in the kernel, a call."""
 
     @property
     def median_ms(self) -> float:
@@ -34,46 +50,127 @@ class Latency:
         first, _, third = statistics.quantiles(self.samples_ms, n=4, method="inclusive")
         return first, third
 
+    @property
+    def interval_ms(self) -> tuple[float, float] | None:
+        """95 % interval of the median."""
+        return median_interval(self.samples_ms)
+
 
 def measure_latency(
-    call: Callable[[], object], device: str = "cpu", *, seconds: float = 2.0, repeats: int = 100
+    call: Callable[[], object],
+    device: str = "cpu",
+    *,
+    seconds: float = 10.0,
+    precision: float = 0.02,
+    flush_l2: bool = False,
 ) -> Latency:
     """Time single calls: by ``perf_counter_ns`` on CPU, by events on CUDA (the device's own clock).
 
     Args:
         call: what is timed; its result is dropped.
         device: ``cpu`` or ``cuda``.
-        seconds: no call is started after so much measuring time, once there are three samples.
-        repeats: at most so many samples (at least 3).
+        seconds: no call is started after so much measuring time, once there are three samples. Half of it is used in
+            any case.
+        precision: enough when the 95 % interval of the median is within this share of it on both sides.
+        flush_l2: on CUDA, overwrite the L2 cache before each call.
     """
-    time_one = _time_on_cuda if torch.device(device).type == "cuda" else _time_on_cpu
-    _warm_up(time_one, call, seconds * WARMUP_SHARE)
-    samples: list[float] = []
-    end = time.perf_counter() + seconds
-    while len(samples) < max(repeats, LEAST_REPEATS):
-        if len(samples) >= LEAST_REPEATS and time.perf_counter() >= end:
-            return Latency(tuple(samples), "time")
-        samples.append(time_one(call))
-    return Latency(tuple(samples), "repeats")
+    time_one = _timer(call, device, flush_l2)
+    warmup_calls, settled = _warm_up(time_one, seconds * WARMUP_SHARE)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    samples, stopped_by = _repeat(time_one, seconds, precision)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    faults = after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt
+    return Latency(
+        samples_ms=tuple(samples),
+        stopped_by=stopped_by,
+        warmup_calls=warmup_calls,
+        settled=settled,
+        page_faults=faults / len(samples),
+        system_ms=(after.ru_stime - before.ru_stime) * 1e3 / len(samples),
+    )
 
 
-def _warm_up(time_one: Callable[[Callable[[], object]], float], call: Callable[[], object], seconds: float) -> None:
+def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
+    """Two of the samples that hold the median between them with at least 95 %, whatever its distribution.
+
+    The number of samples below the median is binomial (n, 1/2); from 100 samples on, by its normal approximation.
+    None for fewer than 6 samples: there are no such two.
+    """
+    n = len(samples)
+    if n < 6:
+        return None
+    if n >= 100:
+        outside = floor((n - 1.96 * sqrt(n)) / 2)
+    else:
+        outside, tail = 0, 1
+        while (tail + comb(n, outside + 1)) / 2**n <= 0.025:
+            outside += 1
+            tail += comb(n, outside)
+    ordered = sorted(samples)
+    return ordered[outside], ordered[n - 1 - outside]
+
+
+Timer = Callable[[], float]
+"""Runs the call once; milliseconds."""
+
+
+def _warm_up(time_one: Timer, seconds: float) -> tuple[int, bool]:
+    """(calls, settled)."""
+    samples = [time_one()]
     end = time.perf_counter() + seconds
-    time_one(call)
     while time.perf_counter() < end:
-        time_one(call)
+        samples.append(time_one())
+        if len(samples) >= 2 * WINDOW + 1:  # the first call does not count
+            older, newer = samples[-2 * WINDOW : -WINDOW], samples[-WINDOW:]
+            if abs(statistics.median(newer) / statistics.median(older) - 1) <= SETTLED:
+                return len(samples), True
+    return len(samples), False
 
 
-def _time_on_cpu(call: Callable[[], object]) -> float:
-    start = time.perf_counter_ns()
-    call()
-    return (time.perf_counter_ns() - start) / 1e6
+def _repeat(time_one: Timer, seconds: float, precision: float) -> tuple[list[float], Literal["precision", "time"]]:
+    samples: list[float] = []
+    start = time.perf_counter()
+    next_look = 6
+    while True:
+        spent = time.perf_counter() - start
+        if spent >= seconds and len(samples) >= LEAST_REPEATS:
+            return samples, "precision" if _precise(samples, precision) else "time"
+        if spent >= seconds * LEAST_SHARE and len(samples) >= next_look:
+            if _precise(samples, precision):
+                return samples, "precision"
+            next_look = len(samples) * 11 // 10 + 1  # sorting must not take longer than measuring
+        samples.append(time_one())
 
 
-def _time_on_cuda(call: Callable[[], object]) -> float:
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    start.record()
-    call()
-    end.record()
-    end.synchronize()
-    return float(start.elapsed_time(end))
+def _precise(samples: Sequence[float], precision: float) -> bool:
+    interval = median_interval(samples)
+    if interval is None:
+        return False
+    median = statistics.median(samples)
+    return max(interval[1] - median, median - interval[0]) <= precision * median
+
+
+def _timer(call: Callable[[], object], device: str, flush_l2: bool) -> Timer:
+    if torch.device(device).type != "cuda":
+
+        def on_cpu() -> float:
+            start = time.perf_counter_ns()
+            call()
+            return (time.perf_counter_ns() - start) / 1e6
+
+        return on_cpu
+
+    cache = torch.cuda.get_device_properties(device).L2_cache_size if flush_l2 else 0
+    # Twice the cache, so that nothing of what was there before can stay.
+    filler = torch.empty(2 * cache, dtype=torch.int8, device=device)  # of no element where nothing is flushed
+
+    def on_cuda() -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        filler.zero_()
+        start.record()
+        call()
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end))
+
+    return on_cuda

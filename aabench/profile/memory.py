@@ -2,6 +2,9 @@
 
 CPU: growth of the resident set over what it was with model and input built (``rss_peak``). It holds all that the
 process touched: tensors, scratch space of kernels, code paged in. The kernel's counters are good to about 1 MiB.
+And the peak of torch's CPU allocator (``allocated_peak``), from the allocations and frees that its profiler records,
+those inside kernels too; what was there before counts with the bytes of its storages. Libraries that call malloc
+themselves (oneDNN's scratch space) are in the first only.
 CUDA: the caching allocator's own peaks, model and input included (``allocated_peak``: in tensors; ``reserved_peak``:
 taken from the device).
 """
@@ -12,10 +15,13 @@ import ctypes
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,17 @@ class Peak:
     reason: str | None = None
 
 
-def measure_memory(call: Callable[[], object], device: str = "cpu") -> tuple[Peak, ...]:
-    """Run a call once and say how much memory it took at its peak."""
-    return _cuda_peaks(call) if torch.device(device).type == "cuda" else (_resident_peak(call),)
+def measure_memory(call: Callable[[], object], device: str = "cpu", *, record: bool = True) -> tuple[Peak, ...]:
+    """Run a call and say how much memory it took at its peak.
+
+    Args:
+        call: what is measured.
+        device: ``cpu`` or ``cuda``.
+        record: on CPU, run it a second time for ``allocated_peak``; the record itself takes memory.
+    """
+    if torch.device(device).type == "cuda":
+        return _cuda_peaks(call)
+    return (resident_peak(call), allocated_peak(call)) if record else (resident_peak(call),)
 
 
 def _cuda_peaks(call: Callable[[], object]) -> tuple[Peak, ...]:
@@ -50,13 +64,14 @@ def _cuda_peaks(call: Callable[[], object]) -> tuple[Peak, ...]:
     )
 
 
-def _resident_peak(call: Callable[[], object]) -> Peak:
-    _load_libraries()
+def resident_peak(call: Callable[[], object]) -> Peak:
+    """``rss_peak`` of a call."""
+    load_libraries()
     _give_back_free_memory()
     reset = _reset_high_water_mark()
-    baseline, earlier_peak = _status("VmRSS"), _status("VmHWM")
+    baseline, earlier_peak = resident_bytes("VmRSS"), resident_bytes("VmHWM")
     call()
-    peak = _status("VmHWM")
+    peak = resident_bytes("VmHWM")
     if reset:
         how = "VmHWM, reset through /proc/self/clear_refs, minus VmRSS before the call"
     else:
@@ -67,7 +82,27 @@ def _resident_peak(call: Callable[[], object]) -> Peak:
     return Peak("rss_peak", max(0, peak - baseline), baseline, how)
 
 
-def _load_libraries() -> None:
+def allocated_peak(call: Callable[[], object]) -> Peak:
+    """``allocated_peak`` of a call on CPU."""
+    gc.collect()
+    before = _tensor_bytes()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+        call()
+    results: Any = profiler.profiler.kineto_results
+    changes = sorted((event.start_ns(), event.nbytes()) for event in results.events() if event.name() == "[memory]")
+    peak = max(accumulate((change for _, change in changes), initial=0))
+    how = "torch.profiler's record of the CPU allocator, plus the storages of all tensors before the call"
+    return Peak("allocated_peak", before + peak, before, how)
+
+
+def _tensor_bytes() -> int:
+    """Bytes of all storages in memory that tensors of this process lie on."""
+    tensors = [item for item in gc.get_objects() if type(item) in (Tensor, nn.Parameter)]
+    storages = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors if t.device.type == "cpu"}
+    return sum(storages.values())
+
+
+def load_libraries() -> None:
     """Run one of each main kernel on a few numbers: code paged in and thread pools are no cost of the call."""
     weight = torch.ones(8, 8, 3, 3, requires_grad=True)
     features = F.batch_norm(F.conv2d(torch.ones(2, 8, 8, 8), weight), None, None, training=True).relu().mean((2, 3))
@@ -96,7 +131,7 @@ def _reset_high_water_mark() -> bool:
     return True
 
 
-def _status(field: str) -> int:
+def resident_bytes(field: str) -> int:
     """A size of /proc/self/status, in bytes."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(f"{field}:"):

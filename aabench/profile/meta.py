@@ -13,14 +13,17 @@ from torch import Tensor, nn
 from aabench.errors import AABenchError
 
 
-def shadow(model: nn.Module, device: str = "meta") -> nn.Module:
+def shadow(model: nn.Module, device: str = "meta", dtype: torch.dtype | None = None) -> nn.Module:
     """A copy in evaluation mode with uninitialised tensors on a device; the model itself is left as it is.
 
+    Strides are the model's own, and so is the data type of what is not floating point, or of all if none is given.
     Under FakeTensorMode the device may be any, and nothing is allocated either.
     """
     memo: dict[int, Any] = {}
     for tensor in (*model.parameters(), *model.buffers()):
-        empty = torch.empty_like(tensor, device=device)
+        wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
+        # Not empty_like: a fake tensor would first be made of the real one, which takes four times as long.
+        empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=wanted, device=device)
         memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
     return copy.deepcopy(model, memo).eval()
 

@@ -1,148 +1,164 @@
-"""Cost over resolutions: each point (task, side) counted here and measured in a fresh process."""
+"""Cost over resolutions: each point (task, side) counted and predicted here, and measured in a fresh process."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
-import aabench
 from aabench.catalog import Task
 from aabench.errors import AABenchError
+from aabench.models import create_model
 from aabench.profile.latency import Latency
 from aabench.profile.memory import Peak
+from aabench.profile.predict import predict
+from aabench.profile.process import run_in_fresh_process
 from aabench.profile.structure import count_values, settings_of
-from aabench.profile.workload import MODES
-from aabench.record import Measurement, Value, new
+from aabench.profile.way import Effort, Way
+from aabench.record import Measurement, Status, Value, fingerprint, new
 
-WORKER = (sys.executable, "-m", "aabench.profile.worker")
-STDERR_LINES = 5
+Point = tuple[Task, int]
+"""A task and a side in pixels."""
 
 
-def sweep(
-    tasks: Sequence[Task],
-    resolutions: Sequence[int],
-    *,
-    mode: str = "infer",
-    batch: int = 1,
-    device: str = "cpu",
-    seconds: float = 2.0,
-    repeats: int = 100,
-) -> Iterator[Measurement]:
-    """Measure each task at each side, one row a point as soon as it is there; a failed point is a row too.
-
-    A model is built anew for each side, since relative tables depend on it. Counts are for one image forward;
-    latency, memory and images/s for a batch in the mode.
-
-    Args:
-        tasks: whose models; their own input size does not matter.
-        resolutions: sides in pixels.
-        mode: ``infer`` (forward) or ``train`` (a whole step).
-        batch: images a call.
-        device: ``cpu`` or ``cuda``.
-        seconds: measuring time a point, see :func:`aabench.profile.measure_latency`.
-        repeats: most samples a point.
+def points(tasks: Sequence[Task], resolutions: Sequence[int], shard: str | None = None) -> list[Point]:
+    """The points of a sweep, task by task, or the share of them that ``i/n`` names: every n-th, from the i-th on.
 
     Raises:
-        AABenchError: at once, before any point: an unknown mode, an empty batch or list, a device that is not here.
+        AABenchError: no task or no resolution, or a shard that is not i/n with i from 1 to n.
     """
-    _check(tasks, resolutions, mode, batch, device, seconds, repeats)
-    options = {"mode": mode, "batch": batch, "device": device, "dtype": "fp32", "seconds": seconds, "repeats": repeats}
-    return (_point(task, side, options) for task in tasks for side in resolutions)
-
-
-def _check(
-    tasks: Sequence[Task], resolutions: Sequence[int], mode: str, batch: int, device: str, seconds: float, repeats: int
-) -> None:
     if not tasks or not resolutions:
         raise AABenchError("nothing to profile: give at least one task and one resolution")
-    if mode not in MODES:
-        raise AABenchError(f"mode is {' or '.join(MODES)}, not {mode!r}")
-    for name, value in (("batch", batch), ("seconds", seconds), ("repeats", repeats)):
-        if value <= 0:
-            raise AABenchError(f"{name} must be above 0, got {value}")
-    if device not in ("cpu", "cuda"):
-        raise AABenchError(f"device is cpu or cuda, not {device!r}")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise AABenchError("device cuda was asked for and torch finds none here; use cpu, or see `aabench doctor`")
+    every = [(task, side) for task in tasks for side in resolutions]
+    if shard is None:
+        return every
+    first, _, of = shard.partition("/")
+    if not (first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of)):
+        raise AABenchError(f"a shard is i/n with i from 1 to n, such as 1/4, not {shard!r}")
+    return every[int(first) - 1 :: int(of)]
 
 
-def _point(task: Task, side: int, options: dict[str, Any]) -> Measurement:
+def predict_points(chosen: Iterable[Point], way: Way) -> Iterator[Measurement]:
+    """Count and predict each point, one row of level ``predict`` a point; nothing is run, the device need not be here.
+
+    A model is built anew for each side, since relative tables depend on it. Counts are for one image forward, memory
+    and arithmetic intensity for a call in the way given.
+    """
+    for task, side in chosen:
+        settings, altered = settings_of(task, side)
+        settings |= way.settings()
+        try:
+            values, detail = _expected(task, side, way)
+        except AABenchError as error:
+            yield new(
+                task=task.name, level="predict", status="failed", settings=settings, altered=altered, error=str(error)
+            )
+        else:
+            yield new(task=task.name, level="predict", settings=settings, altered=altered, values=values, detail=detail)
+
+
+def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Iterator[Measurement]:  # noqa: B008 (frozen)
+    """Measure each point, one row of level ``profile`` as soon as it is there; a failed point is a row too.
+
+    Raises:
+        AABenchError: at once, before any point: CUDA is asked for and not here.
+    """
+    if way.device == "cuda" and not torch.cuda.is_available():
+        raise AABenchError(
+            "device cuda was asked for and torch finds none here; use cpu, or --predict, or see `aabench doctor`"
+        )
+    return (measure_point(task, side, way, effort) for task, side in chosen)
+
+
+def measure_point(
+    task: Task,
+    side: int,
+    way: Way,
+    effort: Effort = Effort(),  # noqa: B008 (frozen)
+    memory_limit: int | None = None,
+) -> Measurement:
+    """One point. With a memory limit in bytes its process gets no more, and its latency is not measured."""
     settings, altered = settings_of(task, side)
-    settings |= options
-    row = partial(new, task=task.name, level="profile", settings=settings, altered=altered)
+    settings |= way.settings() | effort.settings()
+    if memory_limit is not None:
+        settings["memory_limit"] = memory_limit
+    row: dict[str, Any] = {"task": task.name, "level": "profile", "settings": settings, "altered": altered}
     try:
-        counted, detail = count_values(task, side, options["device"])
+        expected, detail = _expected(task, side, way)
     except AABenchError as error:
-        return row(status="failed", error=str(error))
+        return new(**row, status="failed", error=str(error))
     started = time.perf_counter()
-    result = _run_worker(settings)
+    answer = run_in_fresh_process("measure", settings)
     detail["process_seconds"] = time.perf_counter() - started
-    if "error" in result:
-        detail |= result.get("death", {})
-        return row(status="failed", values=counted, detail=detail, error=result["error"])
-    latency = Latency(tuple(result["latency"]["samples_ms"]), result["latency"]["stopped_by"])
-    peaks = [Peak(**peak) for peak in result["memory"]]
-    detail |= _detail(latency, peaks, result["threads"])
-    values = (*counted, *_measured_values(latency, peaks, options["batch"]))
-    return row(values=values, detail=detail)
+    if "error" in answer:
+        detail |= answer.get("death", {})
+        status: Status = "oom" if answer.get("oom") else "failed"
+        return new(**row, status=status, values=expected, detail=detail, error=answer["error"])
+    return new(**row, values=(*expected, *_measured(answer, way.batch)), detail=detail | _detail(answer))
 
 
-def _measured_values(latency: Latency, peaks: Sequence[Peak], batch: int) -> Iterator[Value]:
-    yield Value(metric="latency_ms", value=latency.median_ms, unit="ms", convention="median")
-    yield Value(metric="images_per_s", value=1e3 * batch / latency.median_ms, unit="images/s")
-    for peak in peaks:
-        yield Value(metric="memory", value=peak.bytes, unit="bytes", convention=peak.convention, reason=peak.reason)
+def measured(rows: Iterable[Measurement], way: Way, effort: Effort) -> dict[tuple[str, int], Measurement]:
+    """Of a log's rows, those measured in this way, with this effort, in this environment, by task and side.
 
-
-def _detail(latency: Latency, peaks: Sequence[Peak], threads: int) -> dict[str, Any]:
+    A point that ran out of memory is one that is known.
+    """
+    here, asked = fingerprint(), (way.settings() | effort.settings()).items()
     return {
-        "latency": {
-            "median_ms": latency.median_ms,
-            "quartiles_ms": list(latency.quartiles_ms),
-            "n": len(latency.samples_ms),
-            "stopped_by": latency.stopped_by,
-            "samples_ms": list(latency.samples_ms),
-        },
-        "memory": [{"convention": peak.convention, "baseline_bytes": peak.baseline, "how": peak.how} for peak in peaks],
-        "threads": threads,
+        (row.task, row.settings["input_size"]): row
+        for row in rows
+        if row.level == "profile"
+        and row.status in ("ok", "oom")
+        and row.environment == here
+        and asked <= row.settings.items()
+        and not {"memory_limit", "by_module"} & row.settings.keys()
     }
 
 
-def _run_worker(point: dict[str, Any]) -> dict[str, Any]:
-    """The worker's answer; if it died, ``error`` and ``death`` (signal or exit status, last lines of stderr)."""
-    package = str(Path(aabench.__file__).resolve().parents[1])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        WORKER,
-        input=json.dumps(point),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    if done.returncode == 0:
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-    lines = done.stderr.strip().splitlines()[-STDERR_LINES:]
-    death: dict[str, Any] = {"stderr": lines}
-    if done.returncode < 0:
-        death["signal"] = signal.Signals(-done.returncode).name
-        how = f"by {death['signal']}"
-        if death["signal"] == "SIGKILL":
-            how += " (the kernel does that when memory runs out)"
-    else:
-        death["exit_status"] = done.returncode
-        how = f"with exit status {done.returncode}"
-    said = f"; its last line: {lines[-1]}" if lines else ""
-    return {"error": f"the measuring process ended {how}{said}", "death": death}
+def _expected(task: Task, side: int, way: Way) -> tuple[tuple[Value, ...], dict[str, Any]]:
+    """What is counted and predicted of a point, and its detail."""
+    started = time.perf_counter()
+    values, detail = count_values(task, side, way)
+    model = create_model(task.model, input_size=side, num_classes=task.num_classes, device="meta", **task.arguments)
+    prediction = predict(model, side, task.num_classes, way)
+    detail |= {"predicted_memory": dict(prediction.memory), "predicted_on": prediction.device}
+    memory = Value(metric="memory", value=prediction.peak, unit="bytes", convention="predicted_live")
+    intensity = Value(metric="arithmetic_intensity", value=prediction.intensity, unit="FLOPs per byte")
+    if way.compile:
+        reason = "what is predicted is eager execution"
+        memory, intensity = (v.model_copy(update={"value": None, "reason": reason}) for v in (memory, intensity))
+    detail["expected_seconds"] = time.perf_counter() - started
+    return (*values, memory, intensity), detail
+
+
+def _measured(answer: dict[str, Any], batch: int) -> Iterator[Value]:
+    for peak in (Peak(**peak) for peak in answer["memory"]):
+        yield Value(metric="memory", value=peak.bytes, unit="bytes", convention=peak.convention, reason=peak.reason)
+    if "latency" in answer:
+        latency = Latency(**answer["latency"])
+        yield Value(metric="latency_ms", value=latency.median_ms, unit="ms", convention="median")
+        yield Value(metric="images_per_s", value=1e3 * batch / latency.median_ms, unit="images/s")
+        energy = answer["energy"]
+        yield Value(
+            metric="energy", value=energy["joules"], unit="J", convention="a call, nvml", reason=energy["reason"]
+        )
+
+
+def _detail(answer: dict[str, Any]) -> dict[str, Any]:
+    memory = [
+        {"convention": peak["convention"], "baseline_bytes": peak["baseline"], "how": peak["how"]}
+        for peak in answer["memory"]
+    ]
+    detail: dict[str, Any] = {"memory": memory}
+    detail |= {name: answer[name] for name in ("allocator", "threads", "taken", "seconds", "machine") if name in answer}
+    if "latency" in answer:
+        latency = Latency(**answer["latency"])
+        detail["latency"] = {
+            "median_ms": latency.median_ms,
+            "quartiles_ms": latency.quartiles_ms,
+            "interval_ms": latency.interval_ms,
+            "n": len(latency.samples_ms),
+            **answer["latency"],
+        }
+    return detail

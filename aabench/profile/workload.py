@@ -1,4 +1,4 @@
-"""What one measured call does: a forward pass, or a whole training step."""
+"""What one measured call does: a forward pass, or a whole training step. Imports torch only."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 MODES = ("infer", "train")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def workload(model: nn.Module, x: Tensor, num_classes: int, mode: str) -> Callable[[], None]:
-    """The call for images x (N, 3, H, W) on the model's device.
+def workload(model: nn.Module, x: Tensor, num_classes: int, mode: str, dtype: str = "fp32") -> Callable[[], None]:
+    """The call for images x (N, 3, H, W), fp32, on the model's device.
 
-    ``infer``: evaluation mode, no autograd. ``train``: forward, cross-entropy with random labels, backward, and a step
-    of SGD with momentum (its buffers exist from the second call on).
+    ``infer``: evaluation mode, no autograd; weights and images are cast to the data type.
+    ``train``: forward, cross-entropy with random labels, backward, and a step of SGD with momentum (its buffers exist
+    from the second call on). Weights stay fp32; in bf16 and fp16 the forward pass runs under autocast. fp16's loss
+    scaling is left out: two elementwise passes over the gradients.
     """
-    return _inference(model.eval(), x) if mode == "infer" else _training(model.train(), x, num_classes)
+    if mode == "infer":
+        return _inference(_cast(model.eval(), DTYPES[dtype]), x.to(DTYPES[dtype]))
+    return _training(model.train(), x, num_classes, DTYPES[dtype])
+
+
+def _cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Left alone where there is nothing to cast: fake tensors, which a prediction runs on, cannot be exchanged."""
+    return model if all(p.dtype == dtype for p in model.parameters()) else model.to(dtype)
 
 
 def _inference(model: nn.Module, x: Tensor) -> Callable[[], None]:
@@ -28,13 +38,15 @@ def _inference(model: nn.Module, x: Tensor) -> Callable[[], None]:
     return call
 
 
-def _training(model: nn.Module, x: Tensor, num_classes: int) -> Callable[[], None]:
+def _training(model: nn.Module, x: Tensor, num_classes: int, dtype: torch.dtype) -> Callable[[], None]:
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     labels = torch.randint(num_classes, (x.shape[0],), device=x.device)
 
     def call() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(F.cross_entropy(model(x), labels))
+        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+            loss = F.cross_entropy(model(x), labels)
+        torch.autograd.backward(loss)
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)  # last, so that a call leaves nothing to the next but the optimizer
 
     return call

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import aabench
+from aabench import allocator
 
-ALLOCATOR_VARIABLES = ("GLIBC_TUNABLES", "LD_PRELOAD", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
-"""Environment variables that change how memory is allocated; so do all that start with ``MALLOC_``."""
+TORCH_ALLOCATOR_VARIABLES = ("PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF")
+"""Environment variables that change how torch allocates; malloc's are in :mod:`aabench.allocator`."""
 
 _REPOSITORY = Path(aabench.__file__).resolve().parents[1]
 
@@ -70,8 +71,8 @@ def _cpu_model(cpuinfo: Path) -> str | None:
 
 def _allocator() -> str:
     """The variables set that bear on memory, as ``NAME=value``; ``default`` if there are none."""
-    names = {name for name in os.environ if name.startswith("MALLOC_")} | set(ALLOCATOR_VARIABLES)
-    return " ".join(f"{name}={os.environ[name]}" for name in sorted(names) if os.environ.get(name)) or "default"
+    names = [*allocator.set_by_user(), *(name for name in TORCH_ALLOCATOR_VARIABLES if os.environ.get(name))]
+    return " ".join(f"{name}={os.environ[name]}" for name in sorted(names)) or "default"
 
 
 def _from_torch() -> dict[str, Any]:

@@ -8,10 +8,13 @@ from pydantic import Field, model_validator
 
 from aabench.catalog.schema import Frozen
 
-SCHEMA_VERSION = 1
-Level = Literal["structure", "smoke", "eval", "train", "profile"]
-Status = Literal["ok", "failed", "interrupted", "blocked"]
-"""``blocked``: it could not start because something is missing (data, weights, a device); ``error`` says what."""
+SCHEMA_VERSION = 2
+"""Version 2 added the level ``predict`` and the status ``oom``; rows of version 1 are read as they are."""
+Level = Literal["structure", "smoke", "eval", "train", "predict", "profile"]
+"""``predict``: what a point of a profile will take, with nothing run. The others as in :mod:`aabench.levels`."""
+Status = Literal["ok", "failed", "interrupted", "blocked", "oom"]
+"""``blocked``: it could not start because something is missing (data, weights, a device). ``oom``: it ran out of
+memory. ``error`` says what or how."""
 
 
 class Value(Frozen):

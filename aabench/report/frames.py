@@ -18,11 +18,14 @@ CLAIM_COLUMNS = (
 )
 """``low`` and ``high`` are the interval of the printed value, in base units; so are all measured values."""
 
+_SETTINGS = (
+    *("device", "mode", "batch", "input_size", "dtype", "compile", "channels_last", "allocator", "memory_limit"),
+    "by_module",
+)
 VALUE_COLUMNS = (
-    *("row", "time", "task", "level", "status", "altered", "seed", "device", "mode", "batch", "input_size", "dtype"),
+    *("row", "time", "task", "level", "status", "altered", "seed", *_SETTINGS),
     *("metric", "convention", "value", "unit", "reason", "error", "environment"),
 )
-_SETTINGS = ("device", "mode", "batch", "input_size", "dtype")
 
 
 def claims_frame(verdicts: Iterable[Verdict]) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from aabench.record import Measurement
 
 MISSING = "-"
@@ -17,6 +19,10 @@ _SCALES: dict[str, tuple[float, str]] = {
     "ms": (1, "{:,.2f} ms"),
     "images": (1, "{:,.0f} images"),
     "images/s": (1, "{:,.1f} images/s"),
+    "elements": (1e6, "{:,.3f} M"),
+    "share": (0.01, "{:.1f} %"),
+    "J": (1, "{:,.3g} J"),
+    "FLOPs per byte": (1, "{:.1f} FLOPs/byte"),
 }
 
 
@@ -31,9 +37,28 @@ def show(value: float | int | None, unit: str | None) -> str:
 def show_value(row: Measurement, metric: str, convention: str | None = None) -> str:
     """A row's value of a metric as text; the reason where there is none."""
     value = row.get(metric, convention)
-    if value is None:
-        return MISSING
-    return show(value.value, value.unit) if value.value is not None else f"{MISSING} ({value.reason})"
+    reason = "" if value is None or value.reason is None else f" ({value.reason})"
+    return show_number(row, metric, convention) + reason
+
+
+def show_number(row: Measurement, metric: str, convention: str | None = None) -> str:
+    """As :func:`show_value`, without the reason."""
+    value = row.get(metric, convention)
+    return MISSING if value is None else show(value.value, value.unit)
+
+
+_PREFIXES = {-4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"}
+
+
+def with_prefix(value: float, half_width: float) -> str:
+    """A fitted number with its interval, e.g. 82229.25 and 16000 as ``82.23 ± 16 k``; no interval if it is rounding."""
+    power = 0 if value == 0 else math.floor(math.log10(abs(value)) / 3)
+    power = min(max(power, min(_PREFIXES)), max(_PREFIXES))
+    text = f"{value / 1000.0**power:.4g}"
+    if half_width > 1e-6 * abs(value):
+        half = half_width / 1000.0**power
+        text += f" ± {half:{'.0f' if half >= 10 else '.2g'}}"
+    return f"{text} {_PREFIXES[power]}".strip()
 
 
 def run_name(row: Measurement) -> str:

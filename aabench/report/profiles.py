@@ -1,112 +1,182 @@
-"""The report's section on cost over resolutions."""
+"""The report's section on cost over resolutions: a table and a chart of each way of running."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any
 
 import pandas as pd
 
+from aabench.errors import AABenchError
 from aabench.record import Measurement
-from aabench.report.markdown import code, table
-from aabench.report.numbers import MISSING, show_value
-from aabench.report.plots import Chart, Panel, Series
+from aabench.report.markdown import bold, code, table
+from aabench.report.numbers import MISSING, show, show_number
+from aabench.report.plots import Chart, Look, Mark, Panel, Series
+from aabench.report.ways import Way, by_way
 
-_PANELS = (("latency_ms", 1.0, "median latency (ms)"), ("memory", 2**20, "peak memory (MiB)"), ("macs", 1e9, "GMACs"))
+OUT_OF_MEMORY = "out of memory"
+_INTRODUCTION = (
+    "Each measured point ran in a fresh process. MACs and activations are for one image: `model` is what the "
+    "definition needs, `executed` what really runs (padding, position features). Latency and memory are for the batch; "
+    "latency is the median with its 95 % interval, `stopped by` says whether the interval or the time ended the "
+    "measuring. `predicted_live` is found without running; `ratio` is it over `allocated_peak`, both of all tensors. "
+    "`rss_peak` is what the process grew by."
+)
 
 
 def profiles(rows: Sequence[Measurement]) -> tuple[list[str], list[Chart]]:
-    """(lines, charts): a table and a chart for each way of measuring (device, mode, batch, data type, machine)."""
+    """(lines, charts): a table and a chart for each way of running, and a predicted one beside a measured one."""
     lines, charts = [], []
-    for way, group in _by_way(rows):
-        chart = _chart(way, group)
-        lines += [f"### {way.title}", "", f"![{way.title}]({chart.file})", "", *_table(group), ""]
+    for way, points in by_way(rows):
+        chart = _chart(way, points)
+        lines += [f"### {way.title}", "", f"![{way.title}]({chart.file})", "", *_table(points), ""]
         charts.append(chart)
-    intro = (
-        "Each point was measured in a fresh process. MACs are for one image: `model` is what the definition needs, "
-        "`executed` what really runs (padding, position features). Latency and memory are for the batch; latency with "
-        "quartiles and the number of samples."
-    )
-    return (["## Profile", "", intro, "", *lines] if lines else []), charts
+    return (["## Profile", "", _INTRODUCTION, "", *lines] if lines else []), charts
 
 
-class Way(NamedTuple):
-    """How points were measured: only those of one way can be compared."""
+def profile_chart(rows: Sequence[Measurement]) -> Chart:
+    """The chart of a sweep's rows, all of one way of running; of predicted ones only where none was measured.
 
-    device: str
-    mode: str
-    batch: int
-    dtype: str
-    machine: str
-
-    @property
-    def title(self) -> str:
-        """For a heading."""
-        what = {"infer": "inference", "train": "training step"}.get(self.mode, self.mode)
-        return f"{what}, batch {self.batch}, {self.dtype}, {self.device}: {self.machine}"
-
-    @property
-    def slug(self) -> str:
-        """For a file name."""
-        return "-".join(re.findall(r"[a-z0-9.]+", f"profile {' '.join(map(str, self))}".lower()))
+    Raises:
+        AABenchError: there is no point to draw, or they are of several ways.
+    """
+    ways = list(by_way(rows))
+    chosen = [of for of in ways if not of[0].predicted] or ways
+    if not chosen:
+        raise AABenchError("there is nothing to draw: no point was measured or predicted")
+    if len(chosen) > 1:
+        titles = "; ".join(way.title for way, _ in chosen)
+        raise AABenchError(f"one chart is of one way of running, and these are {len(chosen)}: {titles}")
+    return _chart(*chosen[0])
 
 
-def _by_way(rows: Sequence[Measurement]) -> Iterator[tuple[Way, list[Measurement]]]:
-    """The newest row of each point, tasks in the order of the log, sides ascending."""
-    points = [row for row in rows if row.level == "profile" and row.status == "ok"]
-    tasks = list(dict.fromkeys(row.task for row in points))
-    newest = {(_way(row), tasks.index(row.task), int(row.settings["input_size"])): row for row in points}
-    for way, keys in groupby(sorted(newest), key=lambda key: key[0]):
-        yield way, [newest[key] for key in keys]
+# --- the table
+
+Cell = Callable[[Measurement], str]
 
 
-def _way(row: Measurement) -> Way:
-    device, mode, batch, dtype = (row.settings[name] for name in ("device", "mode", "batch", "dtype"))
-    known = row.environment
-    on = known.get("gpu") if device == "cuda" else f"{known.get('cpu')}, threads {known.get('threads')}"
-    return Way(device, mode, batch, dtype, f"{on}, torch {known.get('torch')}")
+def _value(metric: str, convention: str | None = None, unit: str = "") -> Cell:
+    return lambda row: show_number(row, metric, convention).removesuffix(unit)
 
 
-def _table(rows: Sequence[Measurement]) -> list[str]:
-    kinds = list(dict.fromkeys(v.convention for row in rows for v in row.values if v.metric == "memory"))
-    lines = [
-        {
-            "task": code(row.task),
-            "side": row.settings["input_size"],
-            "parameters": show_value(row, "params"),
-            "MACs (model)": show_value(row, "macs", "model"),
-            "MACs (executed)": show_value(row, "macs", "executed"),
-            "latency": show_value(row, "latency_ms"),
-            "quartiles (n)": _quartiles(row),
-            "images/s": show_value(row, "images_per_s").removesuffix(" images/s"),
-            **{f"memory ({kind})": show_value(row, "memory", kind) for kind in kinds},
-        }
-        for row in rows
-    ]
-    frame = pd.DataFrame(lines, dtype=object)
-    return table(frame, right=list(frame.columns[1:]))
+def _interval(row: Measurement) -> str:
+    return _range(row.detail.get("latency", {}).get("interval_ms"))
 
 
 def _quartiles(row: Measurement) -> str:
     latency = row.detail.get("latency", {})
-    if "quartiles_ms" not in latency:
+    shown = _range(latency.get("quartiles_ms"))
+    return shown if shown == MISSING else f"{shown} ({latency['n']})"
+
+
+def _range(ends: Sequence[float] | None) -> str:
+    return MISSING if ends is None else f"{ends[0]:,.2f} to {ends[1]:,.2f}"
+
+
+def _latency(row: Measurement) -> str:
+    return bold(OUT_OF_MEMORY) if row.status == "oom" else show_number(row, "latency_ms")
+
+
+def _share(row: Measurement) -> str:
+    value = row.get("attention_share")
+    return show(row.detail.get("attention_share") if value is None else value.value, "share")
+
+
+def _ratio(row: Measurement) -> str:
+    predicted, measured = (row.get("memory", kind) for kind in ("predicted_live", "allocated_peak"))
+    if not (predicted and measured and predicted.value is not None and measured.value):
         return MISSING
-    low, high = latency["quartiles_ms"]
-    return f"{low:,.2f} to {high:,.2f} ({latency['n']})"
+    return f"{predicted.value / measured.value:.3f}"
+
+
+COLUMNS: dict[str, Cell] = {
+    "task": lambda row: code(row.task),
+    "side": lambda row: str(row.settings["input_size"]),
+    "parameters": _value("params"),
+    "MACs (model)": _value("macs", "model"),
+    "MACs (executed)": _value("macs", "executed"),
+    "attention": _share,
+    "activations": _value("activations"),
+    "latency": _latency,
+    "95 % interval": _interval,
+    "quartiles (n)": _quartiles,
+    "stopped by": lambda row: row.detail.get("latency", {}).get("stopped_by", MISSING),
+    "images/s": _value("images_per_s", unit=" images/s"),
+    "energy": _value("energy"),
+    "FLOPs/byte": _value("arithmetic_intensity", unit=" FLOPs/byte"),
+    "memory (predicted_live)": _value("memory", "predicted_live"),
+    "memory (allocated_peak)": _value("memory", "allocated_peak"),
+    "ratio": _ratio,
+    "memory (reserved_peak)": _value("memory", "reserved_peak"),
+    "memory (rss_peak)": _value("memory", "rss_peak"),
+}
+"""Header -> what stands in a row's cell. Columns that no row fills are left out."""
+
+
+def _table(rows: Sequence[Measurement]) -> list[str]:
+    filled: dict[str, list[Any]] = {name: [cell(row) for row in rows] for name, cell in COLUMNS.items()}
+    frame = pd.DataFrame({name: cells for name, cells in filled.items() if set(cells) != {MISSING}}, dtype=object)
+    lines = table(frame, right=list(frame.columns[1:]))
+    missing = {f"no {value.metric}: {value.reason}" for row in rows for value in row.values if value.reason}
+    return [*lines, "", *(f"- {reason}" for reason in sorted(missing))] if missing else lines
+
+
+# --- the chart
 
 
 def _chart(way: Way, rows: Sequence[Measurement]) -> Chart:
+    marks = tuple(
+        Mark(task, tuple(float(row.settings["input_size"]) for row in group if row.status == "oom"))
+        for task, group in _by_task(rows)
+    )
+    drawn = _predicted(rows) if way.predicted else _measured(rows)
     panels = tuple(
-        Panel(label, "side (pixels)", tuple(_series(rows, metric, scale)), log=True) for metric, scale, label in _PANELS
+        Panel(label, "side (pixels)", series, log=True, marks=() if label == "GMACs" else marks)
+        for label, series in drawn.items()
+        if series
     )
     return Chart(way.slug, way.title, panels)
 
 
-def _series(rows: Sequence[Measurement], metric: str, scale: float) -> Iterator[Series]:
-    for task, group in groupby(rows, key=lambda row: row.task):
-        found = [(row.settings["input_size"], row.get(metric)) for row in group]
+def _predicted(rows: Sequence[Measurement]) -> dict[str, tuple[Series, ...]]:
+    return {
+        "memory of all tensors (MiB)": tuple(_series(rows, "memory", "predicted_live", 2**20)),
+        "GMACs": tuple(_series(rows, "macs", "model", 1e9)),
+        "activations (M)": tuple(_series(rows, "activations", None, 1e6)),
+    }
+
+
+def _measured(rows: Sequence[Measurement]) -> dict[str, tuple[Series, ...]]:
+    label, memory = _memory(rows)
+    return {
+        "median latency (ms)": tuple(_series(rows, "latency_ms", "median", 1)),
+        label: memory,
+        "GMACs": tuple(_series(rows, "macs", "model", 1e9)),
+    }
+
+
+def _memory(rows: Sequence[Measurement]) -> tuple[str, tuple[Series, ...]]:
+    """(label, series): the prediction as a line with the allocator's peaks as points on it, both of all tensors.
+
+    Growth of the process is another quantity: it is drawn, alone, only where there is neither.
+    """
+    predicted = tuple(_series(rows, "memory", "predicted_live", 2**20, "line"))
+    measured = tuple(_series(rows, "memory", "allocated_peak", 2**20, "points"))
+    if predicted or measured:
+        return "memory of all tensors (MiB)", predicted + measured
+    return "memory, rss_peak (MiB)", tuple(_series(rows, "memory", "rss_peak", 2**20))
+
+
+def _series(
+    rows: Sequence[Measurement], metric: str, convention: str | None, scale: float, look: Look = "joined"
+) -> Iterator[Series]:
+    for task, group in _by_task(rows):
+        found = [(row.settings["input_size"], row.get(metric, convention)) for row in group]
         points = [(float(side), value.value / scale) for side, value in found if value and value.value]
         if points:
-            yield Series(task, tuple(x for x, _ in points), tuple(y for _, y in points))
+            yield Series(task, tuple(x for x, _ in points), tuple(y for _, y in points), look=look)
+
+
+def _by_task(rows: Sequence[Measurement]) -> Iterator[tuple[str, list[Measurement]]]:
+    return ((task, list(group)) for task, group in groupby(rows, key=lambda row: row.task))

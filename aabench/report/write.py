@@ -11,9 +11,11 @@ from aabench.report.claims import all_claims, summary
 from aabench.report.counts import counts
 from aabench.report.environments import Environments
 from aabench.report.frames import claims_frame, measurements_frame, to_csv
+from aabench.report.growth import growth
 from aabench.report.plots import svg
 from aabench.report.profiles import profiles
 from aabench.report.runs import runs
+from aabench.report.trials import trials
 from aabench.report.troubles import troubles
 from aabench.verify import judge_all
 
@@ -64,6 +66,8 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
         evaluations,
         trainings,
         profile,
+        growth(rows),
+        trials(rows),
         counts(rows),
         troubles(Log(rows, log.broken)),
     )

@@ -1,15 +1,30 @@
 """profile: one row a point, and what wrong input gets."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
+from aabench.profile import process
 from aabench.record import read
 from tests.cli.run import aabench
 
+QUICK = ("--seconds", "0.05")
 
-def test_a_sweep_of_two_tasks(tmp_path, capsys):
-    log = tmp_path / "log.jsonl"
-    fast = ["--seconds", "0.05", "--log", str(log)]
-    assert aabench("profile", "resnet20-cifar10", "aa-wrn-28-10-as-counted", "--res", "8,16", *fast) == 0
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log.jsonl"
+
+
+def test_a_sweep_of_two_tasks(log, capsys):
+    arguments = ["resnet20-cifar10", "aa-wrn-28-10-as-counted", "--res", "8,16", *QUICK, "--log", str(log)]
+    assert aabench("profile", *arguments) == 0
     out = capsys.readouterr().out
     assert "4 of 4 points measured" in out
     points = [(row.task, row.settings["input_size"], row.status) for row in read(log).rows]
@@ -23,6 +38,75 @@ def test_a_sweep_of_two_tasks(tmp_path, capsys):
     assert large - small == 4 * (2 * (16 + 16 - 8 - 8) + 2 * (8 + 8 - 4 - 4) + 2 * (4 + 4 - 2 - 2)) * 20  # the tables
 
 
+def test_prediction_starts_no_process_and_needs_no_device(log, monkeypatch, capsys):
+    monkeypatch.setattr(process, "WORKER", ("false",))
+    arguments = ["resnet20-cifar10", "--predict", "--res", "32,64", "--batch", "256", "--device", "cuda"]
+    assert aabench("profile", *arguments, "--log", str(log)) == 0
+    assert "2 of 2 points predicted" in capsys.readouterr().out
+    assert [(row.level, row.settings["device"]) for row in read(log).rows] == [("predict", "cuda")] * 2
+
+
+def test_a_sweep_goes_on_where_it_stopped(log, capsys):
+    arguments = ["profile", "resnet20-cifar10", *QUICK, "--log", str(log)]
+    assert aabench(*arguments, "--res", "16") == 0
+    assert aabench(*arguments, "--res", "16,32", "--resume") == 0
+    assert "1 of 2 points are in" in capsys.readouterr().out
+    assert [row.settings["input_size"] for row in read(log).rows] == [16, 32]
+    assert aabench(*arguments, "--res", "16,32", "--resume") == 0
+    assert "0 of 0 points measured" in capsys.readouterr().out
+
+
+def test_shards_share_the_points(log, capsys):
+    arguments = ["profile", "resnet20-cifar10", "--predict", "--res", "8,16,32", "--log", str(log)]
+    assert aabench(*arguments, "--shard", "1/2") == aabench(*arguments, "--shard", "2/2") == 0
+    assert sorted(row.settings["input_size"] for row in read(log).rows) == [8, 16, 32]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGKILL, -9)])
+def test_a_kill_in_the_middle_leaves_whole_rows_and_no_process(log, number, code):
+    arguments = ["resnet20-cifar10", "--res", "16,24,32", "--seconds", "4", "--log", str(log)]
+    command = [sys.executable, "-c", "from aabench.cli.app import main; main()", "profile", *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, process_group=0)
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.read_text().count("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(3)  # into the second point's process
+    os.kill(running.pid, number)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == code
+    if number == signal.SIGINT:
+        assert "1 points are in" in errors or "2 points are in" in errors
+        assert "go on with --resume" in errors
+    content = read(log)
+    assert content.broken == ()
+    assert {row.status for row in content.rows} == {"ok"}
+    time.sleep(0.5)
+    assert running_in_group(running.pid) == []
+
+
+def running_in_group(group):
+    """Processes of a group that are not dead: field 3 of /proc/PID/stat is the state, field 5 the group."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def test_the_largest_batch_is_told(log, capsys):
+    arguments = ["--find-max", "batch", "--memory", "100MiB", "--res", "32", "--log", str(log)]
+    assert aabench("profile", "resnet20-cifar10", *arguments) == 0
+    out = capsys.readouterr().out
+    rows = read(log).rows
+    assert "resnet20-cifar10: the largest batch that fits into 100MiB at 32 pixels is" in out
+    fits = max(row.settings["batch"] for row in rows if row.status == "ok" and row.detail["taken"] <= 100 * 2**20)
+    assert f"at 32 pixels is {fits}; {fits + 1} does not" in out
+    assert {row.settings["memory_limit"] for row in rows} == {100 * 2**20}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -32,17 +116,27 @@ def test_a_sweep_of_two_tasks(tmp_path, capsys):
         (["--res", "32..64:0"], "cannot step by 0"),
         (["--res", "32", "--batch", "0"], "batch must be above 0"),
         (["--res", "32", "--mode", "dream"], "mode is infer or train, not 'dream'"),
+        (["--res", "32", "--dtype", "fp8"], "dtype is fp32 or bf16 or fp16, not 'fp8'"),
+        (["--res", "32", "--device", "tpu"], "device is cpu or cuda, not 'tpu'"),
+        (["--res", "32", "--shard", "3/2"], "a shard is i/n with i from 1 to n"),
+        (["--res", "32", "--seconds", "0"], "seconds must be above 0"),
+        (["--res", "32", "--predict", "--by-module"], "--predict and --by-module are different jobs"),
+        (["--find-max", "batch"], "--find-max needs --memory"),
+        (["--find-max", "depth", "--memory", "1GiB"], "res or batch, not 'depth'"),
+        (["--find-max", "batch", "--memory", "much"], "memory 'much' is no amount"),
+        (["--find-max", "batch", "--memory", "1GiB", "--res", "32,64"], "one side is expected here"),
         (["resnet5"], "unknown task 'resnet5'; did you mean resnet50"),
+        (["resnet50", "--all"], "give tasks, or --all"),
     ],
 )
-def test_wrong_usage(tmp_path, capsys, arguments, message):
-    assert aabench("profile", *arguments, "--log", str(tmp_path / "log.jsonl")) == 2
+def test_wrong_usage(log, capsys, arguments, message):
+    assert aabench("profile", *arguments, "--log", str(log)) == 2
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_nothing_measured_is_exit_code_3(tmp_path, capsys):
-    assert aabench("profile", "retinanet-resnet50", "--res", "64", "--log", str(tmp_path / "log.jsonl")) == 3
+def test_nothing_measured_is_exit_code_3(log, capsys):
+    assert aabench("profile", "retinanet-resnet50", "--res", "64", "--log", str(log)) == 3
     assert "unknown model 'retinanet_resnet50'" in capsys.readouterr().out
-    assert read(tmp_path / "log.jsonl").rows[0].status == "failed"
+    assert read(log).rows[0].status == "failed"

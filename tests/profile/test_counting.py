@@ -1,6 +1,8 @@
 """Counts against numbers derived by hand, and against the known totals of torchvision's networks."""
 
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +12,9 @@ from torch import Tensor, nn
 from aabench.errors import AABenchError
 from aabench.layers import AAConv2d, GatherExcite, SqueezeExcite
 from aabench.models import create_model
-from aabench.profile import count, executed
+from aabench.profile import count
 from aabench.profile import formulas as formulas_module
+from aabench.profile.formulas import Work
 
 
 # ResNet-34 by hand: stem 118,013,952; a 3x3 convolution within any stage 115,605,504, 29 of them; one that enters a
@@ -87,14 +90,36 @@ def test_variants_of_the_attention_map(
     assert (by_kind["attention"], by_kind.get("relative", 0)) == (attention, relative)
 
 
-def test_executed_macs_hold_the_padding_and_the_position_features() -> None:
-    fused = augmented(attention="fused")
-    around = 3_240 + 1_080 + 480 + 1_320  # convolutions and relative logits
-    # CPU: d = 2 + 6 + 5 = 13 for queries, keys and (padded) values. CUDA: queries, keys 16, values 8.
-    assert executed(fused, (6, 5), device="cpu") == around + 2 * 900 * (13 + 13)
-    assert executed(fused, (6, 5), device="cuda") == around + 2 * 900 * (16 + 8)
-    assert executed(augmented(attention="explicit"), (6, 5)) == 13_320
-    assert executed(augmented(attention="fused"), (6, 5), batch=2) == 2 * executed(fused, (6, 5))
+def test_activations_of_an_augmented_convolution_by_hand() -> None:
+    rows = {row.name: row.activations for row in count(augmented(), (6, 5)).rows}
+    assert rows == {
+        "conv": 30 * 4,
+        "qkv": 30 * 12,
+        "position": 2 * 30 * (6 + 5),
+        "core": 2 * 900 + 2 * 30 * 2,  # Q K^T; A V
+        "out": 30 * 4,
+    }
+    assert count(augmented(attention="fused"), (6, 5), batch=3).activations == 3 * sum(rows.values()) == 3 * 3_180
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("resnet34", {"width": 16}),
+        ("se_resnet50", {"width": 16}),
+        ("aa_resnet50", {"width": 16, "num_heads": 1, "attention": "explicit"}),
+        ("aa_wide_resnet", {"depth": 10, "width": 2, "num_heads": 2, "attention": "explicit"}),
+        ("ge_wide_resnet", {"depth": 10, "width": 2}),
+    ],
+)
+def test_activations_are_those_of_fvcore_on_the_explicit_form(name: str, arguments: dict[str, Any]) -> None:
+    model = create_model(name, input_size=64, num_classes=10, **arguments).eval()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated", category=FutureWarning)
+        from fvcore.nn import ActivationCountAnalysis
+    analysis = ActivationCountAnalysis(model, torch.zeros(1, 3, 64, 64)).unsupported_ops_warnings(False)
+    with torch.no_grad():
+        assert count(model, 64).activations == analysis.uncalled_modules_warnings(False).total()
 
 
 @pytest.mark.parametrize(("layer", "macs"), [(SqueezeExcite(3, reduction=3), 6), (GatherExcite(), 0)])
@@ -116,7 +141,6 @@ def test_the_model_is_left_as_it_was() -> None:
     model = nn.Sequential(augmented(attention="fused"), nn.BatchNorm2d(8)).train()
     weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     count(model, (6, 5))
-    executed(model, (6, 5))
     assert model.training
     assert model[0].attention == "fused"
     assert all(torch.equal(weights[name], tensor) for name, tensor in model.state_dict().items())
@@ -172,7 +196,7 @@ def test_a_model_that_fvcore_cannot_trace_is_an_error() -> None:
 
 
 def test_a_formula_that_disagrees_is_an_error_with_the_three_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(formulas_module.FORMULAS, nn.Linear, lambda module, shapes: {"linear": 119})
+    monkeypatch.setitem(formulas_module.FORMULAS, nn.Linear, lambda module, shapes: Work({"linear": 119}, 0))
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 10))
     with pytest.raises(
         AABenchError,

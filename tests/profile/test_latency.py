@@ -1,37 +1,83 @@
 """Timing of calls whose duration is known."""
 
+import mmap
 import time
 
 import pytest
+from scipy import stats
 
 from aabench.profile import Latency, measure_latency
+from aabench.profile.latency import median_interval
+
+
+def latency(*samples: float) -> Latency:
+    return Latency(samples, "time", warmup_calls=1, settled=False, page_faults=0.0, system_ms=0.0)
 
 
 def test_quartiles_of_known_samples() -> None:
-    latency = Latency((5.0, 1.0, 4.0, 2.0, 3.0), "repeats")
-    assert (latency.median_ms, latency.quartiles_ms) == (3.0, (2.0, 4.0))
+    found = latency(5.0, 1.0, 4.0, 2.0, 3.0)
+    assert (found.median_ms, found.quartiles_ms, found.interval_ms) == (3.0, (2.0, 4.0), None)
 
 
-def test_samples_are_milliseconds_of_single_calls() -> None:
-    latency = measure_latency(lambda: time.sleep(0.02), seconds=1, repeats=4)
-    assert (len(latency.samples_ms), latency.stopped_by) == (4, "repeats")
-    assert min(latency.samples_ms) >= 20
-    assert latency.median_ms < 200
+@pytest.mark.parametrize("n", [6, 7, 9, 20, 61, 99, 100, 250])
+def test_the_interval_of_the_median_is_the_narrowest_of_the_binomial(n: int) -> None:
+    found = median_interval(list(range(n))[::-1])
+    assert found is not None
+    low, high = found
+    assert low == n - 1 - high
+    # The median lies outside if at most `low` samples are below it, or above it.
+    assert 2 * stats.binom.cdf(low - 1, n, 0.5) <= 0.05 + (0.01 if n >= 100 else 0)
+    assert 2 * stats.binom.cdf(low, n, 0.5) <= 0.05 + (0.01 if n >= 100 else 0)
+    assert 2 * stats.binom.cdf(low + 1, n, 0.5) > 0.05 - (0.01 if n >= 100 else 0)
 
 
-def test_time_stops_it_but_not_before_three_samples() -> None:
+def test_five_samples_have_no_such_interval() -> None:
+    assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0]) is None
+
+
+def test_steady_calls_are_measured_for_half_the_time_and_stopped_by_precision() -> None:
+    start = time.perf_counter()
+    found = measure_latency(lambda: time.sleep(0.02), seconds=2, precision=0.2)
+    assert found.stopped_by == "precision"
+    assert sum(found.samples_ms) / 1e3 >= 0.9
+    assert time.perf_counter() - start < 1.9
+    assert min(found.samples_ms) >= 20
+    assert found.median_ms < 200
+    assert found.settled
+
+
+def test_unsteady_calls_are_stopped_by_time() -> None:
+    durations = iter([0.001, 0.03] * 10_000)
+    found = measure_latency(lambda: time.sleep(next(durations)), seconds=0.3, precision=0.01)
+    assert found.stopped_by == "time"
+    assert 0.3 <= sum(found.samples_ms) / 1e3 < 0.6
+
+
+def test_slow_calls_are_measured_three_times_after_one_that_warms_up() -> None:
     calls: list[float] = []
-    latency = measure_latency(lambda: calls.append(time.sleep(0.03) or 0), seconds=0.01, repeats=1000)  # type: ignore[func-returns-value]
-    assert (len(latency.samples_ms), latency.stopped_by) == (3, "time")
-    assert len(calls) == 3 + 1  # one warm-up call
+    found = measure_latency(lambda: calls.append(time.sleep(0.03) or 0), seconds=0.01)  # type: ignore[func-returns-value]
+    assert (len(found.samples_ms), found.stopped_by) == (3, "time")
+    assert len(calls) == 3 + found.warmup_calls
+    assert (found.warmup_calls, found.settled) == (2, False)  # the first one never counts
 
 
-def test_warm_up_calls_are_not_samples() -> None:
-    durations = iter([0.2] + [0.0] * 100_000)
-    latency = measure_latency(lambda: time.sleep(next(durations)), seconds=0.4, repeats=50)
-    assert max(latency.samples_ms) < 200
+def test_warm_up_lasts_until_the_times_settle() -> None:
+    durations = iter([0.2, 0.1, 0.08, 0.06, 0.04] + [0.01] * 100_000)
+    found = measure_latency(lambda: time.sleep(next(durations)), seconds=4, precision=0.2)
+    assert found.settled
+    assert found.warmup_calls >= 5 + 5
+    assert max(found.samples_ms) < 40
 
 
-@pytest.mark.parametrize("repeats", [3, 7])
-def test_repeats_are_the_most_samples(repeats: int) -> None:
-    assert len(measure_latency(lambda: None, seconds=0.4, repeats=repeats).samples_ms) == repeats
+def test_page_faults_and_system_time_are_those_of_the_calls() -> None:
+    size = 16 * 2**20
+
+    def touch() -> None:
+        with mmap.mmap(-1, size) as memory:
+            memory.write(b"x" * size)
+
+    found = measure_latency(touch, seconds=0.5)
+    assert size / 4096 / 512 <= found.page_faults <= 3 * size / 4096  # a huge page is one fault
+    assert found.system_ms > 0
+    idle = measure_latency(lambda: None, seconds=0.1)
+    assert idle.page_faults < found.page_faults / 10

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import aabench
 from aabench.profile import memory
@@ -17,8 +18,8 @@ def in_fresh_processes(*codes: str) -> list[int]:
     """``rss_peak`` of the function ``call`` that each code defines; the processes run side by side."""
     running = []
     for code in codes:
-        program = "import torch\nfrom aabench.profile import measure_memory\n" + code
-        program += "\n[peak] = measure_memory(call)\nprint(peak.bytes)"
+        program = "import torch\nfrom aabench.profile.memory import resident_peak\n" + code
+        program += "\nprint(resident_peak(call).bytes)"
         command = [sys.executable, "-c", program]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT))
     peaks = []
@@ -59,7 +60,30 @@ def test_without_a_reset_a_call_below_an_earlier_peak_is_unknown_with_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(memory, "_reset_high_water_mark", lambda: False)
-    monkeypatch.setattr(memory, "_status", lambda field: {"VmRSS": 300, "VmHWM": 800}[field])
-    [peak] = memory.measure_memory(lambda: None)
+    monkeypatch.setattr(memory, "resident_bytes", lambda field: {"VmRSS": 300, "VmHWM": 800}[field])
+    peak = memory.resident_peak(lambda: None)
     assert peak.bytes is None
     assert "earlier peak of 800 bytes" in str(peak.reason)
+
+
+def test_the_allocators_peak_holds_what_was_there_and_what_kernels_take_for_themselves() -> None:
+    held = torch.ones(1000)
+    before = memory.allocated_peak(lambda: None)
+    assert before.bytes == before.baseline >= 4000
+    kept = []
+
+    def call() -> None:
+        first = torch.ones(50_000) + held[0]
+        del first
+        kept.append(torch.ones(70_000))
+
+    peak = memory.allocated_peak(call)
+    assert peak.bytes is not None
+    assert peak.bytes - peak.baseline == pytest.approx(4 * 2 * 50_000, abs=4096)  # the ones and their sum
+    with pytest.raises(ZeroDivisionError):
+        memory.allocated_peak(lambda: 1 / 0)
+    # A median needs a copy to sort in, which no operator's result is.
+    numbers = torch.rand(100_000)
+    peak = memory.allocated_peak(lambda: numbers.median())
+    assert peak.bytes is not None
+    assert peak.bytes - peak.baseline >= 4 * 100_000

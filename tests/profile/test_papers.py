@@ -3,8 +3,9 @@
 import pytest
 
 from aabench.catalog import load_catalog
-from aabench.models import create_model
-from aabench.profile import count, measure_structure
+from aabench.profile import Way, measure_structure
+from aabench.profile.structure import count_values
+from tests.profile.counted import counted
 
 TABLES = {
     # Table 1
@@ -37,12 +38,8 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_printed_parameters_and_gflops(name: str) -> None:
-    task = load_catalog().task(name)
-    model = create_model(
-        task.model, input_size=task.input_size, num_classes=task.num_classes, device="meta", **task.arguments
-    )
-    counted = count(model, task.input_size)
-    assert (f"{counted.params / 1e6:.1f}", f"{counted.in_convention('aa-paper') / 1e9:.1f}") == TABLES[name]
+    found = counted(name, load_catalog().task(name).input_size)
+    assert (f"{found.params / 1e6:.1f}", f"{found.in_convention('aa-paper') / 1e9:.1f}") == TABLES[name]
 
 
 def test_a_structure_finding_holds_every_convention_and_the_shape() -> None:
@@ -56,7 +53,29 @@ def test_a_structure_finding_holds_every_convention_and_the_shape() -> None:
         ("flops", "macs"): 40_551_040,
         ("flops", "flops"): 81_102_080,
         ("flops", "aa-paper"): 81_102_080,
+        # 7 convolutions give 16 x 32 x 32, 6 give 32 x 16 x 16, 6 give 64 x 8 x 8; 10 classes.
+        ("activations", None): 188_426,
+        ("attention_share", None): 0.0,
     }
     assert (found.level, found.status, found.altered) == ("structure", "ok", {})
-    assert found.detail["output_shape"] == [1, 10]
+    assert found.detail == {
+        "output_shape": [1, 10],
+        "operations_by_kind": {"conv": 40_550_400, "linear": 640},
+        "executed_beyond_model": [],
+        "attention_forms": {},
+    }
     assert found.settings["input_size"] == 32
+
+
+def test_a_structure_finding_says_what_is_executed_beyond_the_model() -> None:
+    found = measure_structure(load_catalog().task("aa-resnet50"))
+    assert found.detail["attention_forms"] == {"explicit": 13}
+    assert found.get("attention_share").value == pytest.approx(0.01874, abs=5e-6)  # type: ignore[union-attr]
+    assert found.detail["executed_beyond_model"] == []
+    values, detail = count_values(load_catalog().task("aa-resnet50"), 224, Way(batch=8))
+    [fused] = detail["executed_beyond_model"]
+    assert detail["attention_forms"] == {"explicit": 3, "fused": 10}
+    assert fused["operator"] == "scaled_dot_product_attention"
+    assert sum(fused["why"].values()) == fused["executed"] - fused["model"]
+    model, executed = (value.value for value in values if value.metric == "macs")
+    assert executed - model == fused["executed"] - fused["model"]  # type: ignore[operator]

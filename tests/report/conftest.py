@@ -1,6 +1,7 @@
 """A log with one row of everything, as a run of the whole program would leave it."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,3 +92,41 @@ def log() -> Log:
         row(13, "resnet50", "eval", status="blocked", error="no weights"),
     )
     return Log(rows, (Broken(15, "not a JSON object: Expecting value", '{"id": "ab' + 200 * "x"),))
+
+
+def sweep_point(
+    number: int, task: str, side: int, level: str = "profile", status: str = "ok", **settings: Any
+) -> Measurement:
+    """A point as version 2 has it: predicted and, unless memory ran out, measured."""
+    live = 100 * 2**20 + 512 * side**2
+    values = [
+        Value(metric="params", value=25_557_032, unit="parameters"),
+        Value(metric="macs", value=81_000 * side**2 + side**4, unit="MACs", convention="model"),
+        Value(metric="activations", value=220 * side**2, unit="elements"),
+        Value(metric="attention_share", value=0.25, unit="share"),
+        Value(metric="arithmetic_intensity", value=31.25, unit="FLOPs per byte"),
+        Value(metric="memory", value=live, unit="bytes", convention="predicted_live"),
+    ]
+    by_kind = {"conv": 81_000 * side**2, "attention": side**4}
+    detail: dict[str, Any] = {"operations_by_kind": by_kind, "attention_forms": {"explicit": 4}}
+    if level == "profile" and status == "ok":
+        median = 10 + side**2 / 1000
+        latency = {"quartiles_ms": [median - 0.5, median + 0.5], "interval_ms": [median - 0.25, median + 0.25]}
+        detail["latency"] = {**latency, "n": 20, "stopped_by": "precision" if side < 256 else "time"}
+        values += [
+            Value(metric="latency_ms", value=median, unit="ms", convention="median"),
+            Value(metric="images_per_s", value=1e3 / median, unit="images/s"),
+            Value(metric="memory", value=live * 5 // 4, unit="bytes", convention="allocated_peak"),
+            Value(metric="memory", value=50 * 2**20, unit="bytes", convention="rss_peak"),
+            Value(metric="energy", value=None, unit="J", convention="a call, nvml", reason="no GPU"),
+        ]
+    way = {"device": "cpu", "mode": "infer", "batch": 1, "dtype": "fp32", "input_size": side}
+    way |= {"compile": False, "channels_last": False, "allocator": "default"}
+    error = None if status == "ok" else "the measuring process ended by SIGKILL"
+    return row(number, task, level, *values, status=status, error=error, settings={**way, **settings}, detail=detail)
+
+
+@pytest.fixture(scope="session")
+def swept() -> Callable[..., Measurement]:
+    """Makes one point of a sweep."""
+    return sweep_point

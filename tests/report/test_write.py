@@ -256,7 +256,7 @@ def texts_of(svg: bytes) -> set[str]:
 
 def test_plots_name_their_lines_and_axes(files: dict[str, bytes]) -> None:
     profile = texts_of(files["plots/profile-cpu-infer-1-fp32-a-cpu-threads-2-torch-2.15.0.svg"])
-    assert {"resnet50", "aa-resnet50", "median latency (ms)", "peak memory (MiB)", "GMACs", "32", "64"} <= profile
+    assert {"resnet50", "aa-resnet50", "median latency (ms)", "memory, rss_peak (MiB)", "GMACs", "32", "64"} <= profile
     smoke = texts_of(files["plots/curves-smoke.svg"])
     assert {"wrn-28-10", "training loss", "step"} <= smoke
     assert "test top-1 (%)" not in smoke  # it is evaluated once

@@ -1,0 +1,70 @@
+"""The worker's job ``measure``: memory and latency of one point."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any
+
+import torch
+
+from aabench import allocator
+from aabench.models import create_model
+from aabench.profile import machine
+from aabench.profile.energy import measure_energy
+from aabench.profile.latency import measure_latency
+from aabench.profile.limit import Allowance
+from aabench.profile.memory import measure_memory
+from aabench.profile.workload import workload
+
+
+def run(point: dict[str, Any]) -> dict[str, Any]:
+    """Memory first, while the process is fresh, then latency: separate passes, none disturbs another.
+
+    Args:
+        point: the settings of a row of level ``profile``; with ``memory_limit`` (bytes) the process gets no more, and
+            its latency is not measured.
+    """
+    started = time.perf_counter()
+    tuned = allocator.warm() if point["allocator"] == "warm" else "as the environment has it"
+    device = point["device"]
+    limit = point.get("memory_limit")
+    allowance = Allowance(device, limit)
+    call = _call(point)
+
+    def until_steady() -> None:
+        # The optimiser's buffers appear in the first training step: the second one is what every later one is like.
+        for _ in range(2 if point["mode"] == "train" else 1):
+            call()
+
+    memory = measure_memory(until_steady, device, record=limit is None)
+    answer = {
+        "memory": [dataclasses.asdict(peak) for peak in memory],
+        "taken": allowance.peak(),
+        "allocator": tuned,
+        "threads": torch.get_num_threads(),
+    }
+    measuring = time.perf_counter()
+    if limit is None:
+        before = machine.state(device)
+        latency = measure_latency(
+            call, device, seconds=point["seconds"], precision=point["precision"], flush_l2=point["flush_l2"]
+        )
+        answer["latency"] = dataclasses.asdict(latency)
+        answer["machine"] = {"before": before, "after": machine.state(device)}
+        answer["energy"] = dataclasses.asdict(measure_energy(call, device, point["seconds"]))
+    return answer | {"seconds": {"before_latency": measuring - started, "latency": time.perf_counter() - measuring}}
+
+
+def _call(point: dict[str, Any]) -> Any:
+    torch.manual_seed(0)
+    side, device = point["input_size"], point["device"]
+    model = create_model(
+        point["model"], input_size=side, num_classes=point["num_classes"], device=device, **point["arguments"]
+    )
+    x = torch.randn(point["batch"], 3, side, side, device=device)
+    if point["channels_last"]:
+        model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    if point["compile"]:
+        model.compile()
+    return workload(model, x, point["num_classes"], point["mode"], point["dtype"])

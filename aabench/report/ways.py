@@ -1,0 +1,75 @@
+"""Points of sweeps, grouped by the way of running: only points of one way can be compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from aabench.record import Measurement
+
+
+class Way(NamedTuple):
+    """How points were run, and on what."""
+
+    predicted: bool
+    """Whether nothing was run: the points are of level ``predict``."""
+    device: str
+    mode: str
+    batch: int
+    dtype: str
+    options: tuple[str, ...]
+    """What differs from the plain way: compiled, channels last, warm allocator."""
+    machine: str
+
+    @property
+    def title(self) -> str:
+        """For a heading."""
+        what = {"infer": "inference", "train": "training step"}.get(self.mode, self.mode)
+        parts = (what, f"batch {self.batch}", self.dtype, self.device, *self.options)
+        return f"{'predicted: ' if self.predicted else ''}{', '.join(parts)}: {self.machine}"
+
+    @property
+    def slug(self) -> str:
+        """For a file name."""
+        parts = (self.device, self.mode, self.batch, self.dtype, *self.options, self.machine)
+        kind = "predicted" if self.predicted else "profile"
+        return "-".join(re.findall(r"[a-z0-9.]+", f"{kind} {' '.join(map(str, parts))}".lower()))
+
+
+def by_way(rows: Sequence[Measurement]) -> Iterator[tuple[Way, list[Measurement]]]:
+    """The newest row of each point that was measured, predicted or ran out of memory.
+
+    Measured ways come first; tasks in the order of the rows, sides ascending. Trials under a memory limit are no points
+    of a sweep.
+    """
+    points = [row for row in rows if row.level in ("profile", "predict") and row.status in ("ok", "oom")]
+    points = [row for row in points if "memory_limit" not in row.settings]
+    tasks = list(dict.fromkeys(row.task for row in points))
+    newest = {(way_of(row), tasks.index(row.task), int(row.settings["input_size"])): row for row in points}
+    for way, keys in groupby(sorted(newest), key=lambda key: key[0]):
+        yield way, [newest[key] for key in keys]
+
+
+def way_of(row: Measurement) -> Way:
+    """The way of a row of level ``profile`` or ``predict``; settings that rows of version 1 lack are the plain ones."""
+    device, mode, batch, dtype = (row.settings[name] for name in ("device", "mode", "batch", "dtype"))
+    predicted = row.level == "predict"
+    chosen = {
+        "compiled": row.settings.get("compile", False),
+        "channels last": row.settings.get("channels_last", False),
+        "warm allocator": row.settings.get("allocator", "default") == "warm" and not predicted,
+    }
+    options = tuple(name for name, there in chosen.items() if there)
+    return Way(predicted, device, mode, batch, dtype, options, _machine(row, device))
+
+
+def _machine(row: Measurement, device: str) -> str:
+    known = row.environment
+    torch = f"torch {known.get('torch')}"
+    if row.level == "predict":  # found without running: the machine does not bear on it
+        return torch
+    on = known.get("gpu") if device == "cuda" else f"{known.get('cpu')}, threads {known.get('threads')}"
+    allocator = known.get("allocator", "default")
+    return ", ".join([str(on), torch, *([] if allocator == "default" else [allocator])])
