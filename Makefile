@@ -10,7 +10,7 @@ JUDGED = || test $$? -eq 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup lint type test report bench clean
+.PHONY: help setup lint type test report bench gate baseline clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,21 @@ report: $(STAMP) ## Measure what needs no data, judge the claims, and write repo
 bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json
 	@mkdir -p reports
 	$(BIN)/pytest tests/bench --benchmark-only --benchmark-json=reports/bench.json
+
+# What the gate looks at: nothing is run, so that any machine gives the same numbers with the same torch.
+runs/%.jsonl: $(STAMP) FORCE
+	@rm -f $@
+	$(BIN)/aabench profile --all --predict --mode train --batch 8 --res 64,128 --log $@
+	$(BIN)/aabench profile --predict --res 32..512 --log $@
+
+gate: runs/gate.jsonl ## Compare counts and predictions with reports/baseline.jsonl (COMPARE=OPTIONS of aabench compare)
+	$(BIN)/aabench compare reports/baseline.jsonl $< $(COMPARE)
+
+baseline: runs/baseline.jsonl ## Renew reports/baseline.jsonl, where a change of cost is wanted
+	cp $< reports/baseline.jsonl
+
+.PHONY: FORCE
+FORCE:
 
 clean: ## Remove .venv, caches and runs/ (the log and the checkpoints of your runs)
 	rm -rf .venv runs dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks

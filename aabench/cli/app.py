@@ -7,6 +7,7 @@ import traceback
 
 import typer
 
+from aabench.cli.compare import compare
 from aabench.cli.doctor import doctor
 from aabench.cli.explain import explain
 from aabench.cli.list import list_tasks
@@ -33,6 +34,7 @@ app.command()(show)
 app.command()(explain)
 app.command()(reproduce)
 app.command()(profile)
+app.command()(compare)
 app.command()(verify)
 app.command()(report)
 app.command()(doctor)

@@ -13,7 +13,7 @@ MEASURED_HEADER = f"{_LEFT} {'allocated':>10} {'median ms':>10} {'95 % interval'
 
 
 def line(point: Measurement) -> str:
-    """A row of level ``predict`` or ``profile`` under its header. Memory in MiB; ``!`` marks a time-capped interval."""
+    """A row of level ``predict`` or ``profile`` under its header; ``!``: time ran out before the interval closed."""
     name = f"{point.task:<26} {point.settings['input_size']:>5}"
     if point.status != "ok":
         return f"{name} {'out of memory' if point.status == 'oom' else point.status}: {point.error}"
@@ -23,9 +23,8 @@ def line(point: Measurement) -> str:
         intensity = point.get("arithmetic_intensity")
         return f"{left} {'-' if intensity is None or intensity.value is None else f'{intensity.value:.1f}':>10}"
     timing = point.detail["latency"]
-    low, high = timing["interval_ms"] or (float("nan"), float("nan"))
-    mark = "" if timing["stopped_by"] == "precision" else "!"
-    interval = f"{low:.2f}..{high:.2f}{mark}"
+    interval = "{:.2f}..{:.2f}".format(*timing["interval_ms"]) if timing["interval_ms"] else "-"
+    interval += "" if timing["stopped_by"] == "precision" else "!"
     return (
         f"{left} {_mib(point, 'allocated_peak'):>10} {point.number('latency_ms'):>10.2f} {interval:>19} "
         f"{timing['n']:>5} {point.number('images_per_s'):>9.1f}"

@@ -63,8 +63,9 @@ def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
             be free of them.
     """
     with warnings.catch_warnings():
-        # fvcore compiles a loss with torch.jit.script when imported, which torch has deprecated.
-        warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated", category=FutureWarning)
+        # fvcore compiles a loss with torch.jit.script when imported, which torch has deprecated: by a
+        # DeprecationWarning in 2.11, by a FutureWarning in 2.15.
+        warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated")
         from fvcore.nn import FlopCountAnalysis
     analysis = FlopCountAnalysis(model, x).clear_op_handles().set_op_handle(**_handles())
     analysis.set_op_handle(**{f"aten::{name}": None for name in MAC_FREE})
@@ -85,19 +86,15 @@ def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
 
 
 class _TraceableConvolution(TorchFunctionMode):
-    """Lets torch.jit trace a convolution on meta tensors.
-
-    The tracer records ``aten::_convolution``, which ``torch.conv2d`` calls on a real device; on meta it takes another
-    way, which neither is recorded nor runs while traced.
-    """
+    """Lets torch.jit trace a convolution on meta tensors, whose shape torch finds in Python: not while traced."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not torch.conv2d:
             return func(*args, **(kwargs or {}))
-        return _convolution(*args, **(kwargs or {}))
+        return _traceable(*args, **(kwargs or {}))
 
 
-def _convolution(
+def _traceable(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
@@ -105,12 +102,22 @@ def _convolution(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> Tensor:
-    stride, padding, dilation = ([n, n] if isinstance(n, int) else n for n in (stride, padding, dilation))
-    # Transposed, output padding, and four settings of cuDNN that do not touch the shape.
-    rest = (False, [0, 0], groups, False, False, True, True)
-    result: Tensor = torch.ops.aten._convolution(input, weight, bias, stride, padding, dilation, *rest)
-    return result
+) -> Any:
+    return Convolution.apply(input, weight, bias, stride, padding, dilation, groups)
+
+
+class Convolution(torch.autograd.Function):
+    """A convolution that a trace holds as one operator of this name, whatever torch does inside it."""
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> Tensor:
+        """The arguments of ``torch.conv2d``, by position."""
+        state = torch._C._get_tracing_state()
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        try:
+            return torch.conv2d(*args)
+        finally:
+            torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
 
 
 def _handles() -> dict[str, Any]:
@@ -118,7 +125,7 @@ def _handles() -> dict[str, Any]:
     from fvcore.nn import jit_handles
 
     return {
-        "aten::_convolution": jit_handles.conv_flop_jit,
+        "prim::PythonOp.Convolution": _convolution,
         "aten::linear": jit_handles.linear_flop_jit,
         "aten::addmm": jit_handles.addmm_flop_jit,
         "aten::bmm": jit_handles.bmm_flop_jit,
@@ -127,6 +134,13 @@ def _handles() -> dict[str, Any]:
         "aten::baddbmm": _product(1),
         "aten::einsum": _einsum,
     }
+
+
+def _convolution(inputs: list[Any], outputs: list[Any]) -> Counter[str]:
+    """fvcore's own count."""
+    from fvcore.nn.jit_handles import conv_flop_count
+
+    return Counter(conv=conv_flop_count(_shape(inputs[0]), _shape(inputs[1]), _shape(outputs[0])))
 
 
 def _product(left: int) -> Any:

@@ -83,11 +83,13 @@ def explain_executed(model: nn.Module, input_size: int | tuple[int, int], way: W
     """
     size = as_pair(input_size)
     training = way.mode == "train"
+    # Layers know two devices, CPU and others, and a torch without CUDA breaks down on fake tensors of a CUDA device.
+    device = "cpu" if way.device == "cpu" else "meta"
     with FakeTensorMode(allow_non_fake_inputs=True), torch.set_grad_enabled(training):
-        fake = shadow(model, way.device, DTYPES[way.dtype]).train(training)
+        fake = shadow(model, device, DTYPES[way.dtype]).train(training)
         formulas, run = FormulaRecorder(fake), _Run(fake)
         with naming_the_module(fake, size), formulas, run.recording():
-            fake(images(fake, size, way.batch, way.device))
+            fake(images(fake, size, way.batch, device))
     operators = _explain(fake, formulas, run)
     return Executed(
         macs=_per_image(sum(line.executed for line in operators), way.batch),
@@ -134,12 +136,20 @@ class _Run:
         self._inside.pop()
 
     def run_fused(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Run fused attention; what its kernels execute is its own."""
+        """Run fused attention; what its kernel executes is its own.
+
+        For CUDA it does not run: torch would ask the device for the kernel, and without one take another that is not
+        fused, or none. The kernels execute what their arguments' shapes say, as FlopCounterMode has it.
+        """
         name = self._inside[-1]
-        query, _, value = args[:3]
+        query, key, value = args[:3]
         self.fused[name].append((tuple(query.shape), tuple(value.shape)))
         if name in self.forms:
             self.forms[name] = "fused"
+        if query.device.type != "cpu":
+            pairs = prod(query.shape[:-1]) * key.shape[-2]
+            self.macs[name][FUSED] += pairs * (query.shape[-1] + value.shape[-1])
+            return query[..., :1].expand(*query.shape[:-1], value.shape[-1])
         self._in_fused = True
         try:
             return func(*args, **kwargs)

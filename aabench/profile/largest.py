@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aabench.catalog import Task
 from aabench.errors import AABenchError, NotMeasurable
@@ -45,6 +45,8 @@ class Search:
     """The smallest known not to."""
     planned: int = 0
     """What the prediction says is the largest that fits."""
+    _known: dict[int, int] = field(default_factory=dict, repr=False)
+    """Number -> predicted bytes."""
 
     def __post_init__(self) -> None:
         if self.what not in ("res", "batch"):
@@ -53,42 +55,62 @@ class Search:
     def trials(self) -> Iterator[Measurement]:
         """Run points in fresh processes, one row each, until the largest that fits and the next one are known.
 
-        The first is the planned one. From there the bracket is widened by growing steps, then halved. A process that
-        dies by a signal does not fit: libraries that do not check their allocations end so.
+        The first is the planned one. What a point took, against what was predicted of it, then scales the prediction;
+        every other trial halves the bracket instead, so that the search ends whatever the prediction is worth. A
+        process that dies by a signal does not fit: libraries that do not check their allocations end so.
 
         Raises:
             NotMeasurable: a point failed for another reason than memory.
         """
-        step, most = (SIDE_STEP, LARGEST_SIDE) if self.what == "res" else (1, LARGEST_BATCH)
-        self.planned = step * _last(lambda number: self._predicted(number * step) <= self.memory, most // step)
-        number, stride = max(self.planned, step), step
-        while self.fails is None or self.fails - self.fits > step:
+        self.planned = self._plan(1.0)
+        number, scale, halve = max(self.planned, self._step), 1.0, False
+        while self.fails is None or self.fails - self.fits > self._step:
             row = self._try(number)
             yield row
             if row.status == "failed" and "signal" not in row.detail:
                 raise NotMeasurable(f"{self.what} {number} of {self.task.name} could not be run: {row.error}")
-            if _fits(row, self.memory):
+            if row.status == "ok":
+                scale = row.detail["taken"] / self._predicted(number)
+            if row.status == "ok" and row.detail["taken"] <= self.memory:
                 self.fits = number
             else:
                 self.fails = number
-            if number == most and self.fits == most:
+            if self.fits == self._most:
                 return
-            if self.fails is None:
-                number, stride = min(most, number + stride), self._wider(stride, step)
-            elif self.fits == 0 and self.fails > step:
-                number, stride = max(step, number - stride), self._wider(stride, step)
-            else:
-                number = self.fits + max(step, (self.fails - self.fits) // 2 // step * step)
+            number, halve = self._next(scale, halve), not halve
 
-    def _wider(self, stride: int, step: int) -> int:
-        """The next stride: the first is one step, since a good plan needs no more; then a 16th of the plan, doubled."""
-        return max(2 * stride, self.planned // 16 // step * step)
+    def _next(self, scale: float, halve: bool) -> int:
+        step = self._step
+        if self.fails is None:
+            return min(self._most, max(self._plan(scale), self.fits + step))
+        middle = self.fits + max(step, (self.fails - self.fits) // 2 // step * step)
+        if halve or not self.fits:
+            return middle
+        return min(max(self._plan(scale), self.fits + step), self.fails - step)
+
+    @property
+    def _step(self) -> int:
+        return SIDE_STEP if self.what == "res" else 1
+
+    @property
+    def _most(self) -> int:
+        return LARGEST_SIDE if self.what == "res" else LARGEST_BATCH
+
+    def _plan(self, scale: float) -> int:
+        """The largest number that fits if each takes so many times what is predicted of it; 0 for none."""
+        step = self._step
+        return step * _last(lambda count: scale * self._predicted(count * step) <= self.memory, self._most // step)
 
     def _try(self, number: int) -> Measurement:
         side, way = self._point(number)
         return measure_point(self.task, side, way, memory_limit=self.memory)
 
     def _predicted(self, number: int) -> int:
+        if number not in self._known:
+            self._known[number] = self._predict(number)
+        return self._known[number]
+
+    def _predict(self, number: int) -> int:
         side, way = self._point(number)
         task = self.task
         model = create_model(task.model, input_size=side, num_classes=task.num_classes, device="meta", **task.arguments)
@@ -96,10 +118,6 @@ class Search:
 
     def _point(self, number: int) -> tuple[int, Way]:
         return (number, self.way) if self.what == "res" else (self.side, replace(self.way, batch=number))
-
-
-def _fits(row: Measurement, memory: int) -> bool:
-    return row.status == "ok" and row.detail["taken"] <= memory
 
 
 def _last(holds: Callable[[int], bool], most: int) -> int:

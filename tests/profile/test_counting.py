@@ -115,7 +115,7 @@ def test_activations_of_an_augmented_convolution_by_hand() -> None:
 def test_activations_are_those_of_fvcore_on_the_explicit_form(name: str, arguments: dict[str, Any]) -> None:
     model = create_model(name, input_size=64, num_classes=10, **arguments).eval()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit.* is deprecated")
         from fvcore.nn import ActivationCountAnalysis
     analysis = ActivationCountAnalysis(model, torch.zeros(1, 3, 64, 64)).unsupported_ops_warnings(False)
     with torch.no_grad():

@@ -77,19 +77,22 @@ def test_the_form_is_the_one_that_auto_takes_in_this_way(way: Way, form: str) ->
 
 
 @pytest.mark.parametrize("attention", ["explicit", "fused", "auto"])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize(
-    "way", [Way(batch=2), Way(batch=2, dtype="bf16"), Way("train", 2), Way("train", 2, "bf16")], ids=str
+    ("mode", "dtype"), [("infer", "fp32"), ("infer", "bf16"), ("train", "fp32"), ("train", "bf16")]
 )
-def test_a_pass_that_really_runs_executes_the_same(way: Way, attention: str) -> None:
+def test_a_pass_that_really_runs_executes_the_same(mode: str, dtype: str, device: str, attention: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
     arguments = {"depth": 10, "width": 1, "num_heads": 1, "attention": attention}
-    model = create_model("aa_wide_resnet", input_size=32, num_classes=10, **arguments)
+    model = create_model("aa_wide_resnet", input_size=32, num_classes=10, device=device, **arguments)
+    way = Way(mode, 2, dtype, device)
     found = explain_executed(model, 32, way)
-    dtype = DTYPES[way.dtype]
-    if way.mode == "infer":
-        model.eval().to(dtype)
-    x = torch.zeros(2, 3, 32, 32, dtype=next(model.parameters()).dtype)
-    autocast = torch.autocast("cpu", dtype, enabled=way.mode == "train" and way.dtype != "fp32")
-    with torch.inference_mode(way.mode == "infer"), autocast, flop_counter() as counter:
+    if mode == "infer":
+        model.eval().to(DTYPES[dtype])
+    x = torch.zeros(2, 3, 32, 32, device=device, dtype=next(model.parameters()).dtype)
+    autocast = torch.autocast(device, DTYPES[dtype], enabled=mode == "train" and dtype != "fp32")
+    with torch.inference_mode(mode == "infer"), autocast, flop_counter() as counter:
         model(x)
     assert 2 * 2 * found.macs == counter.get_total_flops()
     assert sum(line.model for line in found.operators) == count(model.to(torch.float32), 32).macs

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -133,6 +134,29 @@ def test_a_worker_that_dies_is_a_row_and_the_sweep_goes_on(
     assert values(found[2])["latency_ms", "median"] == 2.0
     assert values(found[2])["images_per_s", None] == 1000.0
     assert values(found[2])["memory", "rss_peak"] == 7
+
+
+@pytest.fixture
+def small_cgroup() -> Iterator[Path]:
+    """A memory cgroup of 1.2 GB, in which the kernel kills."""
+    group, limit = Path("/sys/fs/cgroup/memory/aabench-test"), "memory.limit_in_bytes"
+    if not group.parent.is_dir():
+        group, limit = Path("/sys/fs/cgroup/aabench-test"), "memory.max"
+    try:
+        group.mkdir()
+        (group / limit).write_text("1200000000")
+    except OSError as error:
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+    yield group
+    group.rmdir()
+
+
+def test_a_point_that_the_kernel_kills_is_out_of_memory(small_cgroup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = f'echo $$ > {small_cgroup}/cgroup.procs && exec "$@"'
+    monkeypatch.setattr(process, "WORKER", ("sh", "-c", inside, "sh", *process.WORKER))
+    found = list(sweep([(small_task(), 512), (small_task(), 32)], Way("train", 64), QUICK))
+    assert [point.status for point in found] == ["oom", "ok"]
+    assert "SIGKILL (out of memory: the kernel's count of such kills rose)" in str(found[0].error)
 
 
 def test_a_failure_in_the_worker_is_its_one_line() -> None:
