@@ -20,7 +20,7 @@ from aabench.models import create_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-VERBS = ["help", "setup", "lint", "type", "test", "report", "bench", "clean"]
+VERBS = ["help", "setup", "lint", "type", "test", "report", "bench", "gate", "baseline", "clean"]
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -55,7 +55,7 @@ def test_help_is_the_default_and_lists_every_verb():
     assert done.stdout == make(REPOSITORY, "help").stdout
 
 
-@pytest.mark.parametrize("verb", ["lint", "type", "test", "report", "bench"])
+@pytest.mark.parametrize("verb", ["lint", "type", "test", "report", "bench", "gate", "baseline"])
 def test_every_verb_sets_up_first(clone, verb):
     plan = make(clone, "-n", verb).stdout
     assert plan.index("-m venv --clear .venv") < plan.index("-m pip install") < plan.rindex(".venv/bin/")

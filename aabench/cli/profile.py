@@ -40,7 +40,9 @@ def profile(
     compile_: Annotated[bool, typer.Option("--compile", help="Run through torch.compile.")] = False,
     channels_last: Annotated[bool, typer.Option("--channels-last", help="In that memory format.")] = False,
     allocator: Annotated[str, typer.Option(help="On CPU: default, or warm (freed memory is kept).")] = "default",
-    seconds: Annotated[float, typer.Option(help="Most measuring time a point; half of it is used anyway.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(help="Measuring time a point; twice as much where the machine is disturbed.")
+    ] = 7.0,
     precision: Annotated[float, typer.Option(help="Wanted half-width of the median's 95 % interval.")] = 0.02,
     flush_l2: Annotated[bool, typer.Option("--flush-l2", help="On CUDA, empty the L2 cache before each call.")] = False,
     predict: Annotated[bool, typer.Option("--predict", help="Count and predict only: nothing is run.")] = False,

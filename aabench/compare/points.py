@@ -14,7 +14,7 @@ LEVELS = ("structure", "predict", "profile")
 """Levels whose rows hold counts. What a training reached is judged against a paper, by ``aabench verify``."""
 
 _WAY = {"mode": None, "batch": None, "dtype": None, "device": None, "compile": False, "channels_last": False}
-_WAY |= {"memory_limit": None}
+_WAY |= {"memory_limit": None, "by_module": None}
 """Settings that bear on the numbers, with what a row that does not name them was run with. Not those that only say how
 long and how often was measured (seconds, precision, repeats, flush_l2), nor the allocator."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aabench.profile.conventions import CONVENTIONS
     from aabench.profile.counting import Count, Row, count
     from aabench.profile.energy import Energy
-    from aabench.profile.executed import Difference, explain_executed
+    from aabench.profile.executed import Difference, Executed, explain_executed
     from aabench.profile.largest import Search, parse_bytes
     from aabench.profile.latency import Latency, measure_latency
     from aabench.profile.live import LiveBytes
@@ -30,6 +30,7 @@ __all__ = [
     "Difference",
     "Effort",
     "Energy",
+    "Executed",
     "Latency",
     "LiveBytes",
     "Peak",
@@ -58,6 +59,7 @@ _HOME = {
     "Difference": "executed",
     "Effort": "way",
     "Energy": "energy",
+    "Executed": "executed",
     "Latency": "latency",
     "LiveBytes": "live",
     "Peak": "memory",

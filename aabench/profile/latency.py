@@ -12,11 +12,17 @@ from typing import Literal
 
 import torch
 
+from aabench.profile.quiet import Probe, quiet_level, quiet_samples
+
 LEAST_REPEATS = 3
 """Measured calls even if the first one uses up the time: fewer have no quartiles worth the name."""
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.8
 """Share of the measuring time that is used in any case: a machine's speed drifts over seconds, and the samples of half
 a second agree with each other and not with those of the next."""
+MOST_TIMES = 2
+"""A disturbed machine gets so many times the measuring time at most."""
+LEAST_QUIET = 6
+"""With fewer quiet samples all of them count, disturbed or not."""
 WARMUP_SHARE = 0.25
 """Warm-up ends after this share of the measuring time, settled or not."""
 SETTLED = 0.02
@@ -26,7 +32,9 @@ WINDOW = 5
 
 @dataclass(frozen=True)
 class Latency:
-    """Times of single calls, in the order in which they ran."""
+    """Times of single calls, in the order in which they ran. What is derived of them is of the quiet ones, see
+    :mod:`aabench.profile.quiet`.
+    """
 
     samples_ms: tuple[float, ...]
     stopped_by: Literal["precision", "time"]
@@ -38,48 +46,67 @@ class Latency:
     """Minor and major page faults of the process, a call."""
     system_ms: float
     """CPU time in the kernel, a call."""
+    probes_us: tuple[float, ...] = ()
+    """Before each call, and after the last; empty on CUDA."""
+    quiet_us: float | None = None
+    """What the probe takes on the quiet machine, as far as is known."""
+
+    @property
+    def counted_ms(self) -> tuple[float, ...]:
+        """The quiet samples; all, where there are too few of them."""
+        quiet = quiet_samples(self.samples_ms, self.probes_us, self.quiet_us or 0.0)
+        return tuple(quiet) if len(quiet) >= min(LEAST_QUIET, len(self.samples_ms)) else self.samples_ms
+
+    @property
+    def disturbed(self) -> float:
+        """Share of the samples that were disturbed."""
+        return 1 - len(quiet_samples(self.samples_ms, self.probes_us, self.quiet_us or 0.0)) / len(self.samples_ms)
 
     @property
     def median_ms(self) -> float:
         """Median."""
-        return statistics.median(self.samples_ms)
+        return statistics.median(self.counted_ms)
 
     @property
     def quartiles_ms(self) -> tuple[float, float]:
         """First and third quartile."""
-        first, _, third = statistics.quantiles(self.samples_ms, n=4, method="inclusive")
+        first, _, third = statistics.quantiles(self.counted_ms, n=4, method="inclusive")
         return first, third
 
     @property
     def interval_ms(self) -> tuple[float, float] | None:
         """95 % interval of the median."""
-        return median_interval(self.samples_ms)
+        return median_interval(self.counted_ms)
 
 
 def measure_latency(
     call: Callable[[], object],
     device: str = "cpu",
     *,
-    seconds: float = 10.0,
+    seconds: float = 7.0,
     precision: float = 0.02,
     flush_l2: bool = False,
+    quiet_us: float | None = None,
 ) -> Latency:
     """Time single calls: by ``perf_counter_ns`` on CPU, by events on CUDA (the device's own clock).
 
     Args:
         call: what is timed; its result is dropped.
         device: ``cpu`` or ``cuda``.
-        seconds: no call is started after so much measuring time, once there are three samples. Half of it is used in
-            any case.
+        seconds: no call is started after so much quiet measuring time, or twice as much in all, once there are three
+            samples. Four fifths of it are used in any case.
         precision: enough when the 95 % interval of the median is within this share of it on both sides.
         flush_l2: on CUDA, overwrite the L2 cache before each call.
+        quiet_us: what the probe is known to take on the quiet machine, in microseconds.
     """
     time_one = _timer(call, device, flush_l2)
     warmup_calls, settled = _warm_up(time_one, seconds * WARMUP_SHARE)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    samples, stopped_by = _repeat(time_one, seconds, precision)
+    series = _Series(None if torch.device(device).type == "cuda" else Probe(), quiet_us)
+    stopped_by = series.fill(time_one, seconds, precision)
     after = resource.getrusage(resource.RUSAGE_SELF)
     faults = after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt
+    samples = series.samples
     return Latency(
         samples_ms=tuple(samples),
         stopped_by=stopped_by,
@@ -87,6 +114,8 @@ def measure_latency(
         settled=settled,
         page_faults=faults / len(samples),
         system_ms=(after.ru_stime - before.ru_stime) * 1e3 / len(samples),
+        probes_us=tuple(series.probes),
+        quiet_us=quiet_level(series.probes, quiet_us) if series.probes else None,
     )
 
 
@@ -127,19 +156,40 @@ def _warm_up(time_one: Timer, seconds: float) -> tuple[int, bool]:
     return len(samples), False
 
 
-def _repeat(time_one: Timer, seconds: float, precision: float) -> tuple[list[float], Literal["precision", "time"]]:
-    samples: list[float] = []
-    start = time.perf_counter()
-    next_look = 6
-    while True:
-        spent = time.perf_counter() - start
-        if spent >= seconds and len(samples) >= LEAST_REPEATS:
-            return samples, "precision" if _precise(samples, precision) else "time"
-        if spent >= seconds * LEAST_SHARE and len(samples) >= next_look:
-            if _precise(samples, precision):
-                return samples, "precision"
-            next_look = len(samples) * 11 // 10 + 1  # sorting must not take longer than measuring
-        samples.append(time_one())
+class _Series:
+    """Samples with a probe before each and one after the last."""
+
+    def __init__(self, probe: Probe | None, known: float | None) -> None:
+        self.samples: list[float] = []
+        self._probe = probe
+        self._known = known
+        self.probes = [] if probe is None else [probe()]
+
+    def fill(self, time_one: Timer, seconds: float, precision: float) -> Literal["precision", "time"]:
+        """Repeat until the quiet samples are precise, or time is up."""
+        start = time.perf_counter()
+        next_look = LEAST_REPEATS
+        while True:
+            self.samples.append(time_one())
+            if self._probe is not None:
+                self.probes.append(self._probe())
+            spent = time.perf_counter() - start
+            # Looking takes time too: not at every sample of a short call.
+            if len(self.samples) < next_look and spent < MOST_TIMES * seconds:
+                continue
+            next_look = max(LEAST_REPEATS, len(self.samples) * 21 // 20 + 1)
+            quiet = self._quiet()
+            quiet_seconds = sum(quiet) / 1e3
+            precise = _precise(quiet, precision)
+            if quiet_seconds >= LEAST_SHARE * seconds and precise:
+                return "precision"
+            if max(quiet_seconds, spent / MOST_TIMES) >= seconds and len(self.samples) >= LEAST_REPEATS:
+                return "time"
+
+    def _quiet(self) -> list[float]:
+        if not self.probes:
+            return self.samples
+        return quiet_samples(self.samples, self.probes, quiet_level(self.probes, self._known))
 
 
 def _precise(samples: Sequence[float], precision: float) -> bool:

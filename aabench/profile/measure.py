@@ -22,8 +22,8 @@ def run(point: dict[str, Any]) -> dict[str, Any]:
     """Memory first, while the process is fresh, then latency: separate passes, none disturbs another.
 
     Args:
-        point: the settings of a row of level ``profile``; with ``memory_limit`` (bytes) the process gets no more, and
-            its latency is not measured.
+        point: the settings of a row of level ``profile``, and ``quiet_us`` where it is known; with ``memory_limit``
+            (bytes) the process gets no more, and its latency is not measured.
     """
     started = time.perf_counter()
     tuned = allocator.warm() if point["allocator"] == "warm" else "as the environment has it"
@@ -48,7 +48,12 @@ def run(point: dict[str, Any]) -> dict[str, Any]:
     if limit is None:
         before = machine.state(device)
         latency = measure_latency(
-            call, device, seconds=point["seconds"], precision=point["precision"], flush_l2=point["flush_l2"]
+            call,
+            device,
+            seconds=point["seconds"],
+            precision=point["precision"],
+            flush_l2=point["flush_l2"],
+            quiet_us=point.get("quiet_us"),
         )
         answer["latency"] = dataclasses.asdict(latency)
         answer["machine"] = {"before": before, "after": machine.state(device)}

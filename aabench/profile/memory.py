@@ -86,7 +86,8 @@ def allocated_peak(call: Callable[[], object]) -> Peak:
     """``allocated_peak`` of a call on CPU."""
     gc.collect()
     before = _tensor_bytes()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiler:
+    cpu = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=cpu, profile_memory=True, acc_events=True) as profiler:
         call()
     results: Any = profiler.profiler.kineto_results
     changes = sorted((event.start_ns(), event.nbytes()) for event in results.events() if event.name() == "[memory]")

@@ -53,14 +53,14 @@ class Prediction:
 def predict(model: nn.Module, side: int, num_classes: int, way: Way) -> Prediction:
     """Predict a call of a model, built on meta or anywhere, in eager execution; the model is left as it is.
 
-    A training step is the second one, when the optimizer's buffers are there. Without a CUDA device here, a training
-    step on CUDA is predicted with the kernels of the CPU, since torch's autograd does not run on fake CUDA tensors
-    then: fused attention pads its heads differently there.
+    A training step is the second one, when the optimizer's buffers are there. Without a CUDA device here, one is
+    predicted with the kernels of the CPU: torch then runs no autograd on fake CUDA tensors, and takes fused attention
+    apart into one with all its logits. Fused attention pads its heads differently there.
 
     Raises:
         AABenchError: the network does not run at this size.
     """
-    device = "cpu" if way.mode == "train" and not torch.cuda.is_available() else way.device
+    device = way.device if torch.cuda.is_available() else "cpu"
     model = shadow(model).to(dtype=DTYPES[way.dtype] if way.mode == "infer" else torch.float32)
     memory_format = torch.channels_last if way.channels_last else torch.contiguous_format
     model = model.to(memory_format=memory_format)

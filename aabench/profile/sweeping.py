@@ -69,7 +69,16 @@ def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Itera
         raise AABenchError(
             "device cuda was asked for and torch finds none here; use cpu, or --predict, or see `aabench doctor`"
         )
-    return (measure_point(task, side, way, effort) for task, side in chosen)
+    return _measure_all(chosen, way, effort)
+
+
+def _measure_all(chosen: Iterable[Point], way: Way, effort: Effort) -> Iterator[Measurement]:
+    quiet_us: float | None = None
+    for task, side in chosen:
+        row = measure_point(task, side, way, effort, quiet_us=quiet_us)
+        yield row
+        found = row.detail.get("latency", {}).get("quiet_us")  # never more than what it was given
+        quiet_us = quiet_us if found is None else found
 
 
 def measure_point(
@@ -78,8 +87,18 @@ def measure_point(
     way: Way,
     effort: Effort = Effort(),  # noqa: B008 (frozen)
     memory_limit: int | None = None,
+    quiet_us: float | None = None,
 ) -> Measurement:
-    """One point. With a memory limit in bytes its process gets no more, and its latency is not measured."""
+    """One point.
+
+    Args:
+        task: whose model.
+        side: in pixels.
+        way: how it is run.
+        effort: how long it is timed.
+        memory_limit: bytes; its process gets no more, and its latency is not measured.
+        quiet_us: what earlier points found of the quiet machine, see :mod:`aabench.profile.quiet`.
+    """
     settings, altered = settings_of(task, side)
     settings |= way.settings() | effort.settings()
     if memory_limit is not None:
@@ -90,7 +109,7 @@ def measure_point(
     except AABenchError as error:
         return new(**row, status="failed", error=str(error))
     started = time.perf_counter()
-    answer = run_in_fresh_process("measure", settings)
+    answer = run_in_fresh_process("measure", settings | {"quiet_us": quiet_us})
     detail["process_seconds"] = time.perf_counter() - started
     if "error" in answer:
         detail |= answer.get("death", {})
@@ -158,7 +177,8 @@ def _detail(answer: dict[str, Any]) -> dict[str, Any]:
             "median_ms": latency.median_ms,
             "quartiles_ms": latency.quartiles_ms,
             "interval_ms": latency.interval_ms,
-            "n": len(latency.samples_ms),
+            "n": len(latency.counted_ms),
+            "disturbed": latency.disturbed,
             **answer["latency"],
         }
     return detail

@@ -62,7 +62,7 @@ class Effort:
         AABenchError: a number that is not above 0.
     """
 
-    seconds: float = 10.0
+    seconds: float = 7.0
     precision: float = 0.02
     flush_l2: bool = False
 

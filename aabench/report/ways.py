@@ -41,11 +41,11 @@ class Way(NamedTuple):
 def by_way(rows: Sequence[Measurement]) -> Iterator[tuple[Way, list[Measurement]]]:
     """The newest row of each point that was measured, predicted or ran out of memory.
 
-    Measured ways come first; tasks in the order of the rows, sides ascending. Trials under a memory limit are no points
-    of a sweep.
+    Measured ways come first; tasks in the order of the rows, sides ascending. Trials under a memory limit, and modules
+    one by one, are no points of a sweep.
     """
     points = [row for row in rows if row.level in ("profile", "predict") and row.status in ("ok", "oom")]
-    points = [row for row in points if "memory_limit" not in row.settings]
+    points = [row for row in points if not {"memory_limit", "by_module"} & row.settings.keys()]
     tasks = list(dict.fromkeys(row.task for row in points))
     newest = {(way_of(row), tasks.index(row.task), int(row.settings["input_size"])): row for row in points}
     for way, keys in groupby(sorted(newest), key=lambda key: key[0]):

@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 
 from aabench.profile import Latency, measure_latency
+from aabench.profile import latency as latency_module
 from aabench.profile.latency import median_interval
+from aabench.profile.quiet import Probe, quiet_level
 
 
 def latency(*samples: float) -> Latency:
@@ -35,22 +37,58 @@ def test_five_samples_have_no_such_interval() -> None:
     assert median_interval([1.0, 2.0, 3.0, 4.0, 5.0]) is None
 
 
-def test_steady_calls_are_measured_for_half_the_time_and_stopped_by_precision() -> None:
+@pytest.fixture
+def probes(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the next probes take, in microseconds; 1 when the list is empty."""
+    coming: list[float] = []
+    monkeypatch.setattr(latency_module, "Probe", lambda: lambda: coming.pop(0) if coming else 1.0)
+    return coming
+
+
+def test_steady_calls_are_measured_for_most_of_the_time_and_stopped_by_precision(probes: list[float]) -> None:
     start = time.perf_counter()
     found = measure_latency(lambda: time.sleep(0.02), seconds=2, precision=0.2)
     assert found.stopped_by == "precision"
-    assert sum(found.samples_ms) / 1e3 >= 0.9
-    assert time.perf_counter() - start < 1.9
+    assert 1.6 <= sum(found.samples_ms) / 1e3 < 1.9
+    assert time.perf_counter() - start < 2.4  # with the warm-up
     assert min(found.samples_ms) >= 20
     assert found.median_ms < 200
     assert found.settled
 
 
-def test_unsteady_calls_are_stopped_by_time() -> None:
+def test_samples_beside_a_slow_probe_do_not_count(probes: list[float]) -> None:
+    probes += [1.0, 1.0, 1.3, 1.0, 1.1]  # before the samples 0, 1, 2, 3, 4
+    found = measure_latency(lambda: time.sleep(0.005), seconds=0.2, precision=0.5)
+    assert len(found.probes_us) == len(found.samples_ms) + 1
+    assert found.disturbed == pytest.approx(2 / len(found.samples_ms))
+    assert found.counted_ms == found.samples_ms[:1] + found.samples_ms[3:]
+
+
+def test_a_disturbed_machine_gets_twice_the_time_and_then_all_samples_count(probes: list[float]) -> None:
+    start = time.perf_counter()
+    found = measure_latency(lambda: time.sleep(0.01), seconds=0.4, precision=0.5, quiet_us=0.5)
+    assert found.stopped_by == "time"
+    assert 0.7 <= time.perf_counter() - start < 1.4
+    assert (found.disturbed, found.quiet_us, found.counted_ms) == (1.0, 0.5, found.samples_ms)
+
+
+def test_the_probe_takes_microseconds() -> None:
+    probe = Probe()
+    assert 0 < min(probe() for _ in range(5)) < 1000
+
+
+def test_the_quiet_level_is_the_least_that_is_known() -> None:
+    assert quiet_level([5.0, 4.0, 6.0], None) == 4.0
+    assert quiet_level([1.0, *[5.0] * 19], None) == 5.0  # one lucky probe is no level
+    assert quiet_level([5.0], 3.0) == 3.0
+    assert quiet_level([5.0], 7.0) == 5.0
+
+
+def test_unsteady_calls_are_stopped_by_time(probes: list[float]) -> None:
     durations = iter([0.001, 0.03] * 10_000)
     found = measure_latency(lambda: time.sleep(next(durations)), seconds=0.3, precision=0.01)
     assert found.stopped_by == "time"
-    assert 0.3 <= sum(found.samples_ms) / 1e3 < 0.6
+    assert 0.3 <= sum(found.samples_ms) / 1e3 < 0.7
 
 
 def test_slow_calls_are_measured_three_times_after_one_that_warms_up() -> None:

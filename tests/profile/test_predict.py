@@ -59,9 +59,9 @@ def test_cuda_is_predicted_where_there_is_none() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     model = create_model("aa_resnet50", input_size=64, num_classes=10, device="meta", attention="fused")
-    assert predict(model, 64, 10, Way(device="cuda")).device == "cuda"
-    step = predict(model, 64, 10, Way("train", 4, "fp16", "cuda"))
-    assert (step.device, step.memory) == ("cpu", predict(model, 64, 10, Way("train", 4, "fp16")).memory)
+    for mode in ("infer", "train"):
+        found = predict(model, 64, 10, Way(mode, 4, "fp16", "cuda"))
+        assert (found.device, found.memory) == ("cpu", predict(model, 64, 10, Way(mode, 4, "fp16")).memory)
 
 
 def test_a_huge_point_is_predicted_without_allocating() -> None:
