@@ -128,7 +128,7 @@ def _sweep(
     started = time.perf_counter()
     typer.echo(PREDICTED_HEADER if predict else MEASURED_HEADER)
     found = _log_and_print(rows, log)
-    ok = sum(row.status == "ok" for row in found)
+    ok = len({(row.task, row.settings["input_size"]) for row in found if row.status == "ok"})
     seconds = time.perf_counter() - started
     verb = "predicted" if predict else "measured"
     typer.echo(f"{ok} of {len(todo)} points {verb} in {seconds:.0f} s; logged in {log}")

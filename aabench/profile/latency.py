@@ -51,11 +51,15 @@ class Latency:
     quiet_us: float | None = None
     """What the probe takes on the quiet machine, as far as is known."""
 
+    def quiet_ms(self, quiet_us: float | None) -> tuple[float, ...]:
+        """The quiet samples, given what the probe takes on the quiet machine; none, where there are too few of them."""
+        quiet = quiet_samples(self.samples_ms, self.probes_us, quiet_us or 0.0)
+        return tuple(quiet) if len(quiet) >= min(LEAST_QUIET, len(self.samples_ms)) else ()
+
     @property
     def counted_ms(self) -> tuple[float, ...]:
         """The quiet samples; all, where there are too few of them."""
-        quiet = quiet_samples(self.samples_ms, self.probes_us, self.quiet_us or 0.0)
-        return tuple(quiet) if len(quiet) >= min(LEAST_QUIET, len(self.samples_ms)) else self.samples_ms
+        return self.quiet_ms(self.quiet_us) or self.samples_ms
 
     @property
     def disturbed(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 import torch
@@ -21,6 +22,9 @@ from aabench.record import Measurement, Status, Value, fingerprint, new
 
 Point = tuple[Task, int]
 """A task and a side in pixels."""
+
+MOST_AGAIN = 0.25
+"""Share of a sweep's points that are measured again at most, where the machine was disturbed."""
 
 
 def points(tasks: Sequence[Task], resolutions: Sequence[int], shard: str | None = None) -> list[Point]:
@@ -62,6 +66,9 @@ def predict_points(chosen: Iterable[Point], way: Way) -> Iterator[Measurement]:
 def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Iterator[Measurement]:  # noqa: B008 (frozen)
     """Measure each point, one row of level ``profile`` as soon as it is there; a failed point is a row too.
 
+    Points that no quiet moment was found for are measured once more at the end, up to a quarter of all: their newest
+    row counts.
+
     Raises:
         AABenchError: at once, before any point: CUDA is asked for and not here.
     """
@@ -74,11 +81,21 @@ def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Itera
 
 def _measure_all(chosen: Iterable[Point], way: Way, effort: Effort) -> Iterator[Measurement]:
     quiet_us: float | None = None
+    timed: list[tuple[Point, Latency]] = []
     for task, side in chosen:
         row = measure_point(task, side, way, effort, quiet_us=quiet_us)
         yield row
-        found = row.detail.get("latency", {}).get("quiet_us")  # never more than what it was given
-        quiet_us = quiet_us if found is None else found
+        if "latency" in row.detail:
+            latency = _latency(row.detail["latency"])
+            timed.append(((task, side), latency))
+            quiet_us = latency.quiet_us  # never more than what it was given
+    disturbed = [point for point, latency in timed if not latency.quiet_ms(quiet_us)]
+    for task, side in disturbed[: int(MOST_AGAIN * len(timed))]:
+        yield measure_point(task, side, way, effort, quiet_us=quiet_us)
+
+
+def _latency(found: dict[str, Any]) -> Latency:
+    return Latency(**{field.name: found[field.name] for field in fields(Latency)})
 
 
 def measure_point(
@@ -155,7 +172,7 @@ def _measured(answer: dict[str, Any], batch: int) -> Iterator[Value]:
     for peak in (Peak(**peak) for peak in answer["memory"]):
         yield Value(metric="memory", value=peak.bytes, unit="bytes", convention=peak.convention, reason=peak.reason)
     if "latency" in answer:
-        latency = Latency(**answer["latency"])
+        latency = _latency(answer["latency"])
         yield Value(metric="latency_ms", value=latency.median_ms, unit="ms", convention="median")
         yield Value(metric="images_per_s", value=1e3 * batch / latency.median_ms, unit="images/s")
         energy = answer["energy"]
@@ -172,13 +189,14 @@ def _detail(answer: dict[str, Any]) -> dict[str, Any]:
     detail: dict[str, Any] = {"memory": memory}
     detail |= {name: answer[name] for name in ("allocator", "threads", "taken", "seconds", "machine") if name in answer}
     if "latency" in answer:
-        latency = Latency(**answer["latency"])
+        latency = _latency(answer["latency"])
         detail["latency"] = {
             "median_ms": latency.median_ms,
             "quartiles_ms": latency.quartiles_ms,
             "interval_ms": latency.interval_ms,
             "n": len(latency.counted_ms),
             "disturbed": latency.disturbed,
+            "quiet": bool(latency.quiet_ms(latency.quiet_us)),
             **answer["latency"],
         }
     return detail

@@ -70,6 +70,11 @@ def _quartiles(row: Measurement) -> str:
     return shown if shown == MISSING else f"{shown} ({latency['n']})"
 
 
+def _disturbed(row: Measurement) -> str:
+    share = row.detail.get("latency", {}).get("disturbed")
+    return MISSING if share is None else f"{share:.0%}"
+
+
 def _range(ends: Sequence[float] | None) -> str:
     return MISSING if ends is None else f"{ends[0]:,.2f} to {ends[1]:,.2f}"
 
@@ -102,6 +107,7 @@ COLUMNS: dict[str, Cell] = {
     "95 % interval": _interval,
     "quartiles (n)": _quartiles,
     "stopped by": lambda row: row.detail.get("latency", {}).get("stopped_by", MISSING),
+    "disturbed": _disturbed,
     "images/s": _value("images_per_s", unit=" images/s"),
     "energy": _value("energy"),
     "FLOPs/byte": _value("arithmetic_intensity", unit=" FLOPs/byte"),

@@ -12,8 +12,8 @@ from torch import nn
 from aabench.catalog import Task, load_catalog
 from aabench.errors import AABenchError
 from aabench.models import registry
-from aabench.profile import Effort, Way, measured, points, predict_points, process, sweep
-from aabench.record import Measurement
+from aabench.profile import Effort, Way, measured, points, predict_points, process, sweep, sweeping
+from aabench.record import Measurement, new
 
 LAST_WORDS = (
     "import json, os, signal, sys\n"
@@ -23,7 +23,7 @@ LAST_WORDS = (
     "    {}\n"
     "peak = dict(convention='rss_peak', bytes=7, baseline=1, how='made up', reason=None)\n"
     "latency = dict(samples_ms=[4.0, 1.0, 2.0], stopped_by='time', warmup_calls=1, settled=False, page_faults=0.0,\n"
-    "               system_ms=0.0)\n"
+    "               system_ms=0.0, probes_us=[], quiet_us=None)\n"
     "energy = dict(joules=None, calls=0, reason='no counter')\n"
     "print(json.dumps(dict(memory=[peak], latency=latency, energy=energy, threads=1)))\n"
 )
@@ -183,6 +183,24 @@ def test_a_measured_point_is_left_out_when_a_sweep_goes_on(monkeypatch: pytest.M
     assert measured(limited, way, Effort()) == {}
     oom = [row.model_copy(update={"status": "oom"}) for row in rows]
     assert len(measured(oom, way, Effort())) == 3
+
+
+def test_points_without_a_quiet_moment_are_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = iter([(8.0, 1.0), (1.0, 1.0), (1.5, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0)])  # probe, and quiet level
+    known = []
+
+    def measure_point(task: Task, side: int, way: Way, effort: Effort, quiet_us: float | None) -> Measurement:
+        known.append((side, quiet_us))
+        probe, quiet = next(levels)
+        timing = {"samples_ms": (5.0,) * 3, "stopped_by": "time", "warmup_calls": 1, "settled": True}
+        timing |= {"page_faults": 0.0, "system_ms": 0.0, "probes_us": (probe,) * 4}
+        timing |= {"quiet_us": probe if quiet_us is None else quiet}
+        return new(task=task.name, level="profile", detail={"latency": timing})
+
+    monkeypatch.setattr(sweeping, "measure_point", measure_point)
+    assert len(list(sweep([(small_task(), side) for side in (32, 48, 64, 96)], Way()))) == 5
+    # The first found its own 8 to be quiet; the third is left, since only a quarter is measured again.
+    assert known == [(32, None), (48, 8.0), (64, 1.0), (96, 1.0), (32, 1.0)]
 
 
 def test_shards_are_the_whole_sweep_each_point_once() -> None:
