@@ -1,8 +1,8 @@
 """Whether the machine ran at its own speed: a small copy, timed beside each call.
 
-A virtual machine changes its speed by a third, for seconds, with what its neighbours on the host do; no clock and no
-load average of its own shows it. A copy within the L2 cache takes microseconds and is slowed as much as a network is:
-ResNet-50 by 1.30 and the copy by 1.35 on the machine that this was measured on (README, Known limits).
+A virtual machine changes its speed by a third, for seconds, with what its host does; no clock and no load average of
+its own shows it. A copy within the L2 cache takes microseconds and is slowed nearly as much as a network is: by 1.22
+to 1.35, and ResNet-50 by 1.30 to 1.38, on the machine that this was measured on (README, Known limits).
 """
 
 from __future__ import annotations

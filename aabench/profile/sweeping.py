@@ -23,7 +23,7 @@ from aabench.record import Measurement, Status, Value, fingerprint, new
 Point = tuple[Task, int]
 """A task and a side in pixels."""
 
-MOST_AGAIN = 0.25
+MOST_AGAIN = 0.125
 """Share of a sweep's points that are measured again at most, where the machine was disturbed."""
 
 
@@ -66,7 +66,7 @@ def predict_points(chosen: Iterable[Point], way: Way) -> Iterator[Measurement]:
 def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Iterator[Measurement]:  # noqa: B008 (frozen)
     """Measure each point, one row of level ``profile`` as soon as it is there; a failed point is a row too.
 
-    Points that no quiet moment was found for are measured once more at the end, up to a quarter of all: their newest
+    Points that no quiet moment was found for are measured once more at the end, up to an eighth of all: their newest
     row counts.
 
     Raises:

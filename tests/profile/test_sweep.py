@@ -186,7 +186,7 @@ def test_a_measured_point_is_left_out_when_a_sweep_goes_on(monkeypatch: pytest.M
 
 
 def test_points_without_a_quiet_moment_are_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    levels = iter([(8.0, 1.0), (1.0, 1.0), (1.5, 1.0), (1.0, 1.0), (1.0, 1.0), (1.0, 1.0)])  # probe, and quiet level
+    levels = iter([(8.0, 1.0), (1.0, 1.0), (1.5, 1.0), *[(1.0, 1.0)] * 6])  # probe, and quiet level
     known = []
 
     def measure_point(task: Task, side: int, way: Way, effort: Effort, quiet_us: float | None) -> Measurement:
@@ -198,9 +198,9 @@ def test_points_without_a_quiet_moment_are_measured_again(monkeypatch: pytest.Mo
         return new(task=task.name, level="profile", detail={"latency": timing})
 
     monkeypatch.setattr(sweeping, "measure_point", measure_point)
-    assert len(list(sweep([(small_task(), side) for side in (32, 48, 64, 96)], Way()))) == 5
-    # The first found its own 8 to be quiet; the third is left, since only a quarter is measured again.
-    assert known == [(32, None), (48, 8.0), (64, 1.0), (96, 1.0), (32, 1.0)]
+    assert len(list(sweep([(small_task(), side) for side in range(32, 40)], Way()))) == 9
+    # The first found its own 8 to be quiet; the third is left, since only an eighth is measured again.
+    assert known == [(32, None), (33, 8.0), *((side, 1.0) for side in range(34, 40)), (32, 1.0)]
 
 
 def test_shards_are_the_whole_sweep_each_point_once() -> None:
