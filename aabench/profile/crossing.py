@@ -48,7 +48,7 @@ def crossing(
 
     Returns:
         A crossing without a side but with a reason if a law does not hold, the sides do not overlap, a law is not above
-        0 over them, the laws are equal, or the order does not change.
+        0 over them, the laws are equal, the order does not change, or the interval has no end on either side.
 
     Raises:
         AABenchError: ``beyond`` below 1.
@@ -87,6 +87,8 @@ def _change_of_order(first: Law, second: Law, grid: Numbers, fitted_to: float, d
     drawn = _drawn(first, draw, draws) - _drawn(second, draw, draws)
     sides = _first_sides(drawn * orders[after], grid)
     low, high = np.quantile(sides, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="nearest")
+    if low == 0 and high == np.inf:
+        return Crossing(reason=f"the laws cross at {side:.0f}, but so loosely that it may be anywhere, or nowhere")
     return Crossing(
         side, float(low) if low > 0 else None, float(high) if high < np.inf else None, extrapolated=side > fitted_to
     )

@@ -63,6 +63,15 @@ def test_an_interval_is_open_where_the_draws_reach_its_end() -> None:
     assert found.side is None or found.low is None or found.high is None
 
 
+def test_noise_alone_makes_no_crossing() -> None:
+    """The true curves are one; the fitted ones cross somewhere."""
+    random = np.random.default_rng(2)
+    noisy = [fit(SIDES, [(1e6 + s**2) * (1 + random.normal(0, 0.03)) for s in SIDES], (0, 2)) for _ in range(2)]
+    found = crossing(*noisy)
+    assert found.side is None
+    assert found.reason == "the laws cross at 215, but so loosely that it may be anywhere, or nowhere"
+
+
 def test_the_same_seed_gives_the_same_interval() -> None:
     random = np.random.default_rng(0)
     laws = [
