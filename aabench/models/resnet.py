@@ -78,6 +78,7 @@ class ResNet(Classifier):
         gate: what follows the last normalisation of each block (``nn.Identity`` for none).
         width: channels of the stem and of the first stage (64).
         extra_projection: a projection shortcut in the first stage too, though no shape changes there.
+        stem: ``imagenet`` (7x7 convolution and max pooling, each of stride 2) or ``cifar`` (3x3, stride 1).
     """
 
     def __init__(
@@ -89,15 +90,15 @@ class ResNet(Classifier):
         *,
         width: int,
         extra_projection: bool = False,
+        stem: str = "imagenet",
         input_size: Size,
         num_classes: int,
     ) -> None:
         super().__init__(input_size, num_classes)
-        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.conv1, self.maxpool, size = _stem(stem, width, input_size)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
-        size, channels = reduced(reduced(input_size)), width
+        channels = width
         stages = []
         for stage, (depth, conv) in enumerate(zip(depths, conv_of_stage, strict=True)):
             blocks: list[nn.Module] = []
@@ -120,6 +121,15 @@ class ResNet(Classifier):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         logits: Tensor = self.fc(self.avgpool(x).flatten(1))
         return logits
+
+
+def _stem(stem: str, width: int, size: Size) -> tuple[nn.Module, nn.Module, Size]:
+    """Convolution, pooling, and the map's size after them."""
+    if stem == "imagenet":
+        return nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.MaxPool2d(3, 2, 1), reduced(reduced(size))
+    if stem == "cifar":
+        return nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.Identity(), size
+    raise ValueError(f"stem is one of imagenet, cifar, not {stem!r}")
 
 
 def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequential:

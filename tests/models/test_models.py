@@ -124,7 +124,7 @@ def test_another_size_is_an_error_that_names_both():
 
 
 def test_wildcards():
-    assert list_models("aa_resnet*") == ["aa_resnet101", "aa_resnet152", "aa_resnet34", "aa_resnet50"]
+    assert list_models("aa_resnet*") == ["aa_resnet101", "aa_resnet152", "aa_resnet18", "aa_resnet34", "aa_resnet50"]
 
 
 @pytest.mark.parametrize(

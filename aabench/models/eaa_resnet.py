@@ -1,0 +1,78 @@
+"""ResNet-18, plain and attention augmented: the networks of EAANet's abstract (sheet eaanet.md, sections 1 and 2).
+
+The paper's body is not at hand. What is augmented, and how, is the sheet's own choice (`derived`): both 3x3
+convolutions of every block in the last three stages, at full resolution, kappa = v = 0.25, 8 heads, and no least key
+channels.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
+from aabench.models.registry import register
+from aabench.models.resnet import BasicBlock, ResNet
+
+
+class BothConvsBlock(BasicBlock):
+    """Both of its 3x3 convolutions may be augmented."""
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, size: Size, conv: Conv3x3, gate: Gate, shortcut: nn.Module
+    ) -> None:
+        super().__init__(in_channels, channels, stride, size, conv, gate, shortcut)
+        self.conv2 = conv(channels, channels, 1, reduced(size, stride))
+
+
+def _resnet18(
+    *,
+    input_size: Size,
+    num_classes: int,
+    width: int = 64,
+    stem: str = "imagenet",
+    conv_of_stage: tuple[Conv3x3, ...] = (conv3x3,) * 4,
+) -> ResNet:
+    return ResNet(
+        BothConvsBlock,
+        (2, 2, 2, 2),
+        conv_of_stage,
+        no_gate,
+        width=width,
+        stem=stem,
+        input_size=input_size,
+        num_classes=num_classes,
+    )
+
+
+def _aa_resnet18(
+    *,
+    input_size: Size,
+    num_classes: int,
+    width: int = 64,
+    stem: str = "imagenet",
+    kappa: float = 0.25,
+    upsilon: float = 0.25,
+    num_heads: int = 8,
+    min_key_channels: int = 0,
+    position: str = "relative",
+    attention: str = "auto",
+) -> ResNet:
+    conv = augmented(
+        kappa=kappa,
+        upsilon=upsilon,
+        num_heads=num_heads,
+        min_key_channels=min_key_channels,
+        position=position,
+        attention=attention,
+    )
+    return _resnet18(
+        input_size=input_size,
+        num_classes=num_classes,
+        width=width,
+        stem=stem,
+        conv_of_stage=(conv3x3, conv, conv, conv),
+    )
+
+
+register("resnet18", _resnet18)
+register("aa_resnet18", _aa_resnet18)
