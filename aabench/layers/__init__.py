@@ -2,11 +2,17 @@
 
 from aabench.layers.attention_augmented import AAConv2d
 from aabench.layers.attention_core import AttentionCore
+from aabench.layers.bam import BAM
+from aabench.layers.cbam import CBAM
+from aabench.layers.gala import GALA
 from aabench.layers.gather_excite import GatherExcite
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
 from aabench.layers.squeeze_excite import SqueezeExcite
 
 __all__ = [
+    "BAM",
+    "CBAM",
+    "GALA",
     "AAConv2d",
     "AttentionCore",
     "CoordConv2d",

@@ -6,6 +6,17 @@ import torch
 from torch import Tensor, nn
 
 
+def hidden_channels(channels: int, reduction: int) -> int:
+    """C / r, rounded down: the width of a gate's hidden layer.
+
+    Raises:
+        ValueError: the reduction leaves no channel, or is below 1.
+    """
+    if not 1 <= reduction <= channels:
+        raise ValueError(f"reduction is between 1 and the {channels} channels, got {reduction}")
+    return channels // reduction
+
+
 class SqueezeExcite(nn.Module):
     """Scales each channel by a gate computed from all channels' means.
 
@@ -24,9 +35,7 @@ class SqueezeExcite(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not 1 <= reduction <= channels:
-            raise ValueError(f"reduction is between 1 and the {channels} channels, got {reduction}")
-        hidden = channels // reduction
+        hidden = hidden_channels(channels, reduction)
         self.reduce = nn.Conv2d(channels, hidden, 1, bias=bias, device=device, dtype=dtype)
         self.expand = nn.Conv2d(hidden, channels, 1, bias=bias, device=device, dtype=dtype)
 

@@ -37,6 +37,7 @@ def _resnet18(
         (2, 2, 2, 2),
         conv_of_stage,
         no_gate,
+        no_gate,
         width=width,
         stem=stem,
         input_size=input_size,

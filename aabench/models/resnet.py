@@ -1,8 +1,9 @@
-"""ResNet-34/50/101/152 for ImageNet: plain, with Squeeze-and-Excite, and attention augmented (AA, Tables 3, 6, 7).
+"""ResNet-34/50/101/152 for ImageNet: plain, gated (SE, CBAM, GALA, BAM) and augmented (AA, Tables 2, 3, 6, 7).
 
 Module names are torchvision's, so that its weights load into the plain networks. The stride sits on the 3x3
 convolution (v1.5). An augmented network has AAConv2d in place of the 3x3 convolution of every bottleneck (the first
 one of every basic block) in the last three stages; the first of these stages, 28x28 at 224 pixels, is pooled.
+SE, CBAM and GALA end every block, before the shortcut is added; BAM stands between the stages.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from aabench.layers import SqueezeExcite
+from aabench.layers import BAM, CBAM, GALA, SqueezeExcite
 from aabench.models.classifier import Classifier, initialise
 from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
 from aabench.models.registry import register
@@ -76,6 +77,7 @@ class ResNet(Classifier):
         depths: blocks of each stage.
         conv_of_stage: what stands in the place of the 3x3 convolution, for each stage.
         gate: what follows the last normalisation of each block (``nn.Identity`` for none).
+        stage_gate: what follows each stage but the last (likewise).
         width: channels of the stem and of the first stage (64).
         extra_projection: a projection shortcut in the first stage too, though no shape changes there.
         stem: ``imagenet`` (7x7 convolution and max pooling, each of stride 2) or ``cifar`` (3x3, stride 1).
@@ -87,6 +89,7 @@ class ResNet(Classifier):
         depths: tuple[int, ...],
         conv_of_stage: tuple[Conv3x3, ...],
         gate: Gate,
+        stage_gate: Gate,
         *,
         width: int,
         extra_projection: bool = False,
@@ -99,7 +102,7 @@ class ResNet(Classifier):
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         channels = width
-        stages = []
+        stages, stage_channels = [], []
         for stage, (depth, conv) in enumerate(zip(depths, conv_of_stage, strict=True)):
             blocks: list[nn.Module] = []
             for index in range(depth):
@@ -110,7 +113,9 @@ class ResNet(Classifier):
                 blocks.append(block(channels, width * 2**stage, stride, size, conv, gate, shortcut))
                 size, channels = reduced(size, stride), out_channels
             stages.append(nn.Sequential(*blocks))
+            stage_channels.append(channels)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self.gate1, self.gate2, self.gate3 = (stage_gate(n) for n in stage_channels[:-1])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
         initialise(self)
@@ -118,7 +123,9 @@ class ResNet(Classifier):
     def logits(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.gate1(self.layer1(x))
+        x = self.gate2(self.layer2(x))
+        x = self.layer4(self.gate3(self.layer3(x)))
         logits: Tensor = self.fc(self.avgpool(x).flatten(1))
         return logits
 
@@ -152,6 +159,7 @@ def _resnet(
     width: int = 64,
     extra_projection: bool = False,
     gate: Gate = no_gate,
+    stage_gate: Gate = no_gate,
     conv_of_stage: tuple[Conv3x3, ...] = (conv3x3,) * 4,
 ) -> ResNet:
     block, depths = _DEPTHS[layers]
@@ -160,6 +168,7 @@ def _resnet(
         depths,
         conv_of_stage,
         gate,
+        stage_gate,
         width=width,
         extra_projection=extra_projection,
         input_size=input_size,
@@ -185,6 +194,24 @@ def _se_resnet(
         extra_projection=extra_projection,
         gate=partial(SqueezeExcite, reduction=reduction, bias=gate_bias),
     )
+
+
+def _gated_resnet(
+    layers: int,
+    layer: type[CBAM] | type[GALA],
+    *,
+    input_size: Size,
+    num_classes: int,
+    width: int = 64,
+    reduction: int = 16,
+) -> ResNet:
+    gate = partial(layer, reduction=reduction)
+    return _resnet(layers, input_size=input_size, num_classes=num_classes, width=width, gate=gate)
+
+
+def _bam_resnet(layers: int, *, input_size: Size, num_classes: int, width: int = 64, reduction: int = 16) -> ResNet:
+    gate = partial(BAM, reduction=reduction)
+    return _resnet(layers, input_size=input_size, num_classes=num_classes, width=width, stage_gate=gate)
 
 
 def _aa_resnet(
@@ -223,6 +250,9 @@ def _aa_resnet(
 for _layers in _DEPTHS:
     register(f"resnet{_layers}", partial(_resnet, _layers))
     register(f"se_resnet{_layers}", partial(_se_resnet, _layers))
+register("cbam_resnet50", partial(_gated_resnet, 50, CBAM))
+register("gala_resnet50", partial(_gated_resnet, 50, GALA))
+register("bam_resnet50", partial(_bam_resnet, 50))
 register("aa_resnet34", partial(_aa_resnet, 34, kappa=0.25, upsilon=0.25))
 for _layers in (50, 101, 152):
     register(f"aa_resnet{_layers}", partial(_aa_resnet, _layers))

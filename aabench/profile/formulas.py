@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from aabench.layers import AttentionCore, GatherExcite, RelativePosition2d, SqueezeExcite
+from aabench.layers import BAM, CBAM, GALA, AttentionCore, GatherExcite, RelativePosition2d, SqueezeExcite
 
 Shape = tuple[int, ...]
 
@@ -75,9 +75,14 @@ def relative_position(module: RelativePosition2d, shapes: tuple[Shape, ...]) -> 
     return Work({"relative": logits * key_channels}, logits)
 
 
-def gate(module: SqueezeExcite | GatherExcite, shapes: tuple[Shape, ...]) -> Work:
+def gate(module: SqueezeExcite | GatherExcite | BAM | GALA, shapes: tuple[Shape, ...]) -> Work:
     """x (N, C, H, W): pooling and scaling, one operation an element each. The layers inside count for themselves."""
     return Work({"gate": 2 * prod(shapes[0])}, 0)
+
+
+def cbam(module: CBAM, shapes: tuple[Shape, ...]) -> Work:
+    """x (N, C, H, W): mean, maximum and scaling, over the map and again over the channels. As in :func:`gate`."""
+    return Work({"gate": 6 * prod(shapes[0])}, 0)
 
 
 FORMULAS: Mapping[type[nn.Module], Formula] = {
@@ -87,5 +92,8 @@ FORMULAS: Mapping[type[nn.Module], Formula] = {
     RelativePosition2d: relative_position,
     SqueezeExcite: gate,
     GatherExcite: gate,
+    BAM: gate,
+    CBAM: cbam,
+    GALA: gate,
 }
 """Layer type -> formula."""

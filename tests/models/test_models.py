@@ -5,6 +5,7 @@ import torch
 import torchvision
 
 from aabench.errors import AABenchError
+from aabench.layers import BAM, CBAM, GALA
 from aabench.models import create_model, list_models
 
 SMALL = {"resnet": {"width": 16}, "wide": {"depth": 10, "width": 2}, "cifar": {}}
@@ -93,6 +94,47 @@ def test_imagenet_parameters_of_the_sheet(name, arguments, millions):
 )
 def test_wide_resnet_parameters_of_the_sheet(name, arguments, millions):
     assert round(parameters(name, 32, 100, **arguments) / 1e6, 3) == millions
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("se_resnet50", {"gate_bias": True}, 28_088_024),
+        ("cbam_resnet50", {}, 28_089_624),
+        ("bam_resnet50", {}, 25_915_099),
+        # SE with biases; the local path in 16 blocks of 15,104 channels, 944 hidden ones in all: sum of C^2 / 16
+        # weights and 944 biases, then 944 weights and 16 biases; a and m, 15,104 each. Printed as 29.4 M.
+        ("gala_resnet50", {}, 28_088_024 + 1_257_472 + 944 + 944 + 16 + 2 * 15_104),
+    ],
+)
+def test_gated_resnet50s_have_their_known_parameters(name, arguments, expected):
+    assert parameters(name, **arguments) == expected
+
+
+@pytest.mark.parametrize(("name", "layer"), [("cbam_resnet50", CBAM), ("gala_resnet50", GALA)])
+def test_a_gate_ends_every_block(name, layer):
+    model = create_model(name, input_size=224, num_classes=10, device="meta")
+    found = [n for n, m in model.named_modules() if isinstance(m, layer)]
+    stages = {"layer1": 3, "layer2": 4, "layer3": 6, "layer4": 3}
+    assert found == [f"{stage}.{block}.gate" for stage, blocks in stages.items() for block in range(blocks)]
+
+
+def test_bam_stands_between_the_stages():
+    model = create_model("bam_resnet50", input_size=64, num_classes=10)
+    seen = []
+    for name, module in model.named_modules():
+        if (name.startswith("layer") and "." not in name) or isinstance(module, BAM):
+            module.register_forward_pre_hook(lambda m, args, name=name: seen.append((name, tuple(args[0].shape[1:]))))
+    model.eval()(torch.zeros(1, 3, 64, 64))
+    assert seen == [
+        ("layer1", (64, 16, 16)),
+        ("gate1", (256, 16, 16)),
+        ("layer2", (256, 16, 16)),
+        ("gate2", (512, 8, 8)),
+        ("layer3", (512, 8, 8)),
+        ("gate3", (1024, 4, 4)),
+        ("layer4", (1024, 4, 4)),
+    ]
 
 
 def test_attention_sits_where_the_paper_puts_it():

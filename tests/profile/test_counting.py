@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from aabench.errors import AABenchError
-from aabench.layers import AAConv2d, GatherExcite, SqueezeExcite
+from aabench.layers import BAM, CBAM, GALA, AAConv2d, GatherExcite, SqueezeExcite
 from aabench.models import create_model
 from aabench.profile import count
 from aabench.profile import formulas as formulas_module
@@ -107,6 +107,9 @@ def test_activations_of_an_augmented_convolution_by_hand() -> None:
     [
         ("resnet34", {"width": 16}),
         ("se_resnet50", {"width": 16}),
+        ("bam_resnet50", {"width": 16}),
+        ("cbam_resnet50", {"width": 16}),
+        ("gala_resnet50", {"width": 16}),
         ("aa_resnet50", {"width": 16, "num_heads": 1, "attention": "explicit"}),
         ("aa_wide_resnet", {"depth": 10, "width": 2, "num_heads": 2, "attention": "explicit"}),
         ("ge_wide_resnet", {"depth": 10, "width": 2}),
@@ -129,6 +132,41 @@ def test_gates_count_pooling_and_scaling_apart_from_multiply_adds(layer: nn.Modu
     assert counted.macs == macs
     assert counted.in_convention("flops") == 2 * macs
     assert counted.in_convention("aa-paper") == 2 * macs + 120
+
+
+@pytest.mark.parametrize(
+    ("layer", "passes", "macs"),
+    [
+        # One hidden channel. Channels 3 + 3; on 20 cells: 1x1 3, twice 3x3 9, 1x1 1.
+        (BAM(3, reduction=3), 2, 6 + 20 * (3 + 2 * 9 + 1)),
+        # The MLP of 3 + 3 twice; on 20 cells: 7x7 over two maps.
+        (CBAM(3, reduction=3), 6, 2 * 6 + 20 * 98),
+        # Channels 3 + 3; on 20 cells: 1x1 3, then 1.
+        (GALA(3, reduction=3), 2, 6 + 20 * 4),
+    ],
+    ids=["bam", "cbam", "gala"],
+)
+def test_gates_of_table_2_by_hand(layer: nn.Module, passes: int, macs: int) -> None:
+    counted = count(nn.Sequential(layer), (4, 5), batch=2)
+    assert counted.by_kind == {"conv": 2 * macs, "gate": 2 * passes * 60}
+    assert counted.in_convention("aa-paper") == 2 * (2 * macs + passes * 60)
+
+
+# What they add to ResNet-50's 4,089,184,256. 1,257,472 is C^2 / 16 summed over the 16 blocks; a stage has 3 blocks of
+# 256 channels on 3,136 cells, 4 of 512 on 784, 6 of 1024 on 196, 3 of 2048 on 49: 13,867 cells in all.
+@pytest.mark.parametrize(
+    ("name", "added"),
+    [
+        # Channels 8,192 + 32,768 + 131,072; then Ch + 2 x 9 h^2 + h a cell after each of the first three stages.
+        ("bam_resnet50", 172_032 + 3_136 * 8_720 + 784 * 34_848 + 196 * 139_328),
+        ("cbam_resnet50", 2 * 2 * 1_257_472 + 13_867 * 98),
+        # Ch + h a cell for the local path.
+        ("gala_resnet50", 2 * 1_257_472 + 9_408 * 4_112 + 3_136 * 16_416 + 1_176 * 65_600 + 147 * 262_272),
+    ],
+)
+def test_gated_resnet50s_by_hand(name: str, added: int) -> None:
+    model = create_model(name, input_size=224, num_classes=1000, device="meta")
+    assert count(model, 224).macs == 4_089_184_256 + added
 
 
 def test_counting_allocates_nothing_and_is_linear_in_the_batch() -> None:

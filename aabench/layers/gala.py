@@ -1,0 +1,51 @@
+"""Global-and-local attention, GALA (Linsley et al., https://arxiv.org/abs/1805.08819), in AA's Table 2.
+
+AA's sheet does not define it. The equation is GALA's own; biases in all four 1x1 convolutions and the initial values
+of a and m (one) are ours. GALA's training on human attention maps is no part of the layer, nor of AA's table.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aabench.layers.squeeze_excite import hidden_channels
+
+
+class GALA(nn.Module):
+    """Scales each element by ``tanh(a (G + S) + m G S)``, which may also flip its sign.
+
+    G, one value a channel, is Squeeze-and-Excite's before its sigmoid; S, one value a position, comes from two 1x1
+    convolutions. ``additive`` is a and ``multiplicative`` is m, one of each a channel.
+
+    Args:
+        channels: C.
+        reduction: r; the hidden layers of both paths have C / r channels.
+
+    Raises:
+        ValueError: reduction out of range.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        reduction: int = 16,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        hidden = hidden_channels(channels, reduction)
+        self.reduce = nn.Conv2d(channels, hidden, 1, device=device, dtype=dtype)
+        self.expand = nn.Conv2d(hidden, channels, 1, device=device, dtype=dtype)
+        self.local_reduce = nn.Conv2d(channels, hidden, 1, device=device, dtype=dtype)
+        self.local_collapse = nn.Conv2d(hidden, 1, 1, device=device, dtype=dtype)
+        self.additive = nn.Parameter(torch.ones(channels, device=device, dtype=dtype))
+        self.multiplicative = nn.Parameter(torch.ones(channels, device=device, dtype=dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        what: Tensor = self.expand(self.reduce(x.mean((2, 3), keepdim=True)).relu())
+        where: Tensor = self.local_collapse(self.local_reduce(x).relu())
+        a, m = self.additive.view(-1, 1, 1), self.multiplicative.view(-1, 1, 1)
+        # a (G + S) + m G S, with what belongs to the channel alone put together first: three passes over the map.
+        return x * ((a + m * what) * where + a * what).tanh()
