@@ -44,6 +44,17 @@ TABLE_2 = {
     "gala-resnet50": ("29.4", "77.5"),
     "aa-resnet50-share-25": ("24.3", "77.7"),
 }
+# Top-1, top-5 (aanet.md, Table 7)
+TABLE_7 = {
+    "aa-resnet34-no-position": ("74.4", "91.9"),
+    "aa-resnet34-sine2d": ("74.4", "92.0"),
+    "aa-resnet34-coordconv": ("74.4", "92.0"),
+    "aa-resnet34": ("74.7", "92.0"),
+    "aa-resnet50-no-position": ("77.5", "93.7"),
+    "aa-resnet50-sine2d": ("77.5", "93.7"),
+    "aa-resnet50-coordconv": ("77.5", "93.8"),
+    "aa-resnet50": ("77.7", "93.8"),
+}
 FIGURE_4 = {25: "77.5", 50: "76.6", 75: "75.4", 100: "71.1"}
 
 
@@ -67,6 +78,13 @@ def test_table_2():
     for task, (params, top1) in TABLE_2.items():
         expected |= {(task, "params"): f"{params} M", (task, "top1"): f"{top1} %"}
     assert printed("Table 2", "recalled") == expected
+
+
+def test_table_7():
+    expected = {}
+    for task, (top1, top5) in TABLE_7.items():
+        expected |= {(task, "top1"): f"{top1} %", (task, "top5"): f"{top5} %"}
+    assert printed("Table 7") == expected
 
 
 def test_figure_4():
