@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from aabench.layers import GALA
+
 
 class Classifier(nn.Module, ABC):
     """A network for images of one size.
@@ -41,7 +43,8 @@ class Classifier(nn.Module, ABC):
 def initialise(model: nn.Module) -> None:
     """He's normal initialisation (fan out) for convolutions, ones and zeros for normalisation.
 
-    The papers' initial values are unspecified, but for AA's relative tables, which set their own.
+    The papers' initial values are unspecified, but for AA's relative tables, which set their own. GALA's gates start
+    open (ours).
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -51,3 +54,6 @@ def initialise(model: nn.Module) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+    for module in model.modules():
+        if isinstance(module, GALA):
+            module.open()

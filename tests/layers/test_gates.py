@@ -170,6 +170,12 @@ def test_what_closed_and_open_gates_leave():
             torch.testing.assert_close(gate(x), share * x)
 
 
+def test_gala_starts_open():
+    x = images()
+    with torch.no_grad():
+        torch.testing.assert_close(GALA(C, 2, dtype=torch.float64)(x), 0.7615941559557649 * x)  # tanh(1)
+
+
 def test_gala_flips_signs():
     gate, x = made(GALA), images()
     with torch.no_grad():

@@ -119,6 +119,13 @@ def test_a_gate_ends_every_block(name, layer):
     assert found == [f"{stage}.{block}.gate" for stage, blocks in stages.items() for block in range(blocks)]
 
 
+def test_galas_gates_start_open():
+    model = small("gala_resnet50")
+    x = torch.randn(2, 64, 4, 4)
+    for block in model.layer1:
+        torch.testing.assert_close(block.gate(x), 0.7615942 * x)  # tanh(1)
+
+
 def test_bam_stands_between_the_stages():
     model = create_model("bam_resnet50", input_size=64, num_classes=10)
     seen = []
