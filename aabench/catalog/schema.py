@@ -13,7 +13,7 @@ Metric = Literal["params", "flops", "top1", "top5", "correct", "AP"]
 Kind = Literal["absolute", "delta", "ordinal"]
 Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
 Argument = bool | int | float | str
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
 
 UNITS = {"M": 10**6, "GFLOPs": 10**9, "%": 1, "points": 1, "images": 1}
 """Printed unit -> factor to the unit measurements are stored in (parameters, FLOPs, percent, points, images)."""

@@ -35,6 +35,21 @@ TABLES = {
         "aa-resnet50-share-100": ("6.3", "19.4", "73.9", "91.5"),
     },
 }
+# task: parameters in millions, top-1, top-5, and the tag of the accuracies
+TABLE_4 = {
+    "mnasnet-0.75": ("2.91", "73.3", "91.3", "second-hand"),
+    "aa-mnasnet-0.75": ("3.02", "73.9", "91.6", "recalled"),
+    "mnasnet-1.0": ("3.89", "75.2", "92.4", "second-hand"),
+    "aa-mnasnet-1.0": ("4.06", "75.7", "92.6", "recalled"),
+    "mnasnet-1.25": ("5.26", "76.7", "93.2", "recalled"),
+    "aa-mnasnet-1.25": ("5.53", "77.2", "93.6", "recalled"),
+    "mnasnet-1.4": ("6.10", "77.2", "93.5", "second-hand"),
+    "aa-mnasnet-1.4": ("6.44", "77.7", "93.8", "recalled"),
+}
+DEFAULT_TASKS = (
+    *("aa-resnet50", "aa-resnet101", "aa-resnet152", "aa-wrn-28-10"),
+    *("se-resnet50", "se-wrn-28-10", "mnasnet-1.0", "aa-mnasnet-1.0"),
+)
 FIGURE_4 = {25: "77.5", 50: "76.6", 75: "75.4", 100: "71.1"}
 
 
@@ -51,6 +66,22 @@ def test_all_rows_of_a_table(table):
         values = {"flops": f"{flops} GFLOPs", "params": f"{params} M", "top1": f"{top1} %", "top5": f"{top5} %"}
         expected |= {(task, metric): value for metric, value in values.items()}
     assert printed(table) == expected
+
+
+def test_table_4_and_its_tags():
+    claims = [c for c in load_catalog().claims if c.paper == "aanet" and c.table == "Table 4"]
+    expected = {}
+    for task, (params, top1, top5, tag) in TABLE_4.items():
+        expected[task, "params"] = (f"{params} M", "recalled")
+        expected |= {(task, "top1"): (f"{top1} %", tag), (task, "top5"): (f"{top5} %", tag)}
+    assert {(c.task, c.metric): (str(c.value), c.tag) for c in claims} == expected
+
+
+def test_table_4_is_at_its_widths():
+    tasks = load_catalog().tasks
+    assert {name: tasks[name].arguments["width"] for name in TABLE_4} == {
+        name: float(name.rsplit("-", 1)[1]) for name in TABLE_4
+    }
 
 
 def test_figure_4():
@@ -101,6 +132,6 @@ def test_default_arguments_of_the_models_are_the_tasks():
     from aabench.models.registry import _BUILDERS
 
     for task in load_catalog().tasks.values():
-        if task.name in ("aa-resnet50", "aa-resnet101", "aa-resnet152", "aa-wrn-28-10", "se-resnet50", "se-wrn-28-10"):
+        if task.name in DEFAULT_TASKS:
             defaults = inspect.signature(_BUILDERS[task.model]).parameters
             assert {k: defaults[k].default for k in task.arguments} == task.arguments
