@@ -105,6 +105,13 @@ def test_recipes_of_the_sheet():
     assert (augmented.batch_size, augmented.weight_decay, augmented.warmup_epochs) == (256, 5e-4, 25)
     assert (imagenet.epochs, imagenet.lr, imagenet.milestones, imagenet.gamma) == (100, 0.128, (30, 60, 80, 90), 0.1)
     assert imagenet.weight_decay == 1e-4
+    for name, lr in (("aanet-mnasnet", 0.016), ("aanet-mnasnet-augmented", 0.008)):
+        mnasnet = recipes[name]
+        assert (mnasnet.optimizer, mnasnet.mean_square_decay, mnasnet.epsilon) == ("rmsprop", 0.9, 1e-3)
+        assert (mnasnet.epochs, mnasnet.lr, mnasnet.lr_batch, mnasnet.weight_decay) == (350, lr, 256, 1e-5)
+        assert (mnasnet.schedule, mnasnet.decay_epochs, mnasnet.warmup_epochs) == ("exponential", 2.4, 5)
+        assert (mnasnet.label_smoothing, mnasnet.ema_decay) == (0.1, 0.9999)
+    assert recipes["aanet-mnasnet"].gamma == 0.97
     assert {r.momentum for r in recipes.values()} == {0.9}
 
 
