@@ -13,7 +13,7 @@ Metric = Literal["params", "flops", "top1", "top5", "correct", "AP"]
 Kind = Literal["absolute", "delta", "ordinal"]
 Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
 Argument = bool | int | float | str
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
 
 UNITS = {"M": 10**6, "GFLOPs": 10**9, "%": 1, "points": 1, "images": 1}
 """Printed unit -> factor to the unit measurements are stored in (parameters, FLOPs, percent, points, images)."""
@@ -170,20 +170,26 @@ class Recipe(Frozen):
     name: Name
     epochs: Annotated[int, Field(gt=0)]
     batch_size: Annotated[int, Field(gt=0)]
-    optimizer: Literal["sgd"] = "sgd"
+    optimizer: Literal["sgd", "rmsprop"] = "sgd"
     lr: Annotated[float, Field(gt=0)]
     """Peak learning rate for ``lr_batch`` images; scaled linearly with the batch size."""
     lr_batch: Annotated[int, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)]
     nesterov: bool
+    mean_square_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What is kept of the mean squared gradient each step (RMSProp)."""
+    epsilon: Annotated[float, Field(gt=0)] | None = None
+    """Added to the root of the mean squared gradient (RMSProp)."""
     weight_decay: Annotated[float, Field(ge=0)]
     decay_norm_and_bias: bool
     """Whether weight decay also applies to normalisation parameters and biases."""
-    schedule: Literal["cosine", "step"]
+    schedule: Literal["cosine", "step", "exponential"]
     warmup_epochs: Annotated[float, Field(ge=0)]
     """Linear warm-up from 0, in epochs; the schedule counts from the start of training."""
     milestones: tuple[int, ...] = ()
     """Epochs after which the learning rate is multiplied by ``gamma`` (step schedule)."""
+    decay_epochs: Annotated[float, Field(gt=0)] | None = None
+    """The learning rate is multiplied by ``gamma`` each time so many epochs are over (exponential schedule)."""
     gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     augmentation: Literal["crop-flip", "inception"]
@@ -197,8 +203,17 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (self.schedule == "step") != bool(self.milestones) or (self.schedule == "step") != (self.gamma is not None):
-            raise ValueError('milestones and gamma go with schedule = "step", and only with it')
+        if (self.schedule == "step") != bool(self.milestones):
+            raise ValueError('milestones go with schedule = "step", and only with it')
+        if (self.schedule == "exponential") != (self.decay_epochs is not None):
+            raise ValueError('decay_epochs goes with schedule = "exponential", and only with it')
+        if (self.schedule == "cosine") != (self.gamma is None):
+            raise ValueError('gamma goes with schedule = "step" or "exponential", and only with them')
+        for value in (self.mean_square_decay, self.epsilon):
+            if (self.optimizer == "rmsprop") != (value is not None):
+                raise ValueError('mean_square_decay and epsilon go with optimizer = "rmsprop", and only with it')
+        if self.optimizer == "rmsprop" and self.nesterov:
+            raise ValueError('nesterov goes with optimizer = "sgd" only')
         if self.warmup_epochs > self.epochs:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs}) exceeds epochs ({self.epochs})")
         if self.batch_size % self.accumulate:

@@ -1,6 +1,7 @@
 """Whole networks, by name."""
 
-from aabench.models import cifar_resnet, eaa_resnet, resnet, wide_resnet  # noqa: F401  (they enter their networks)
+# They enter their networks.
+from aabench.models import cifar_resnet, eaa_resnet, mnasnet, resnet, wide_resnet  # noqa: F401
 from aabench.models.registry import create_model, list_models
 
 __all__ = ["create_model", "list_models"]

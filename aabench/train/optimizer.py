@@ -1,4 +1,4 @@
-"""SGD over the model's parameters, in groups with and without weight decay."""
+"""SGD or RMSProp over the model's parameters, in groups with and without weight decay."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from torch import nn
 from aabench.catalog import Recipe
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, lr: float) -> torch.optim.SGD:
-    """SGD as the recipe has it, at the (peak) learning rate ``lr``."""
-    return torch.optim.SGD(
-        parameter_groups(model, recipe.weight_decay, recipe.decay_norm_and_bias),
-        lr=lr,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov,
+def make_optimizer(model: nn.Module, recipe: Recipe, lr: float) -> torch.optim.Optimizer:
+    """The recipe's optimizer, at the (peak) learning rate ``lr``.
+
+    RMSProp is torch's: the mean square starts at 0, and epsilon is added to its root.
+    """
+    groups = parameter_groups(model, recipe.weight_decay, recipe.decay_norm_and_bias)
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    assert recipe.mean_square_decay is not None  # the recipe was checked for them
+    assert recipe.epsilon is not None
+    return torch.optim.RMSprop(
+        groups, lr=lr, alpha=recipe.mean_square_decay, eps=recipe.epsilon, momentum=recipe.momentum
     )
 
 

@@ -19,7 +19,8 @@ def share_of_peak(recipe: Recipe, epoch: float) -> float:
     """The learning rate as a share of the peak, after ``epoch`` (a fraction) of the recipe's epochs.
 
     Warm-up rises linearly from 0. Then ``cosine`` falls from the peak to 0 over the epochs that are left, and
-    ``step`` has multiplied by gamma at each milestone that is passed, counted from the start of training.
+    ``step`` has multiplied by gamma at each milestone that is passed, ``exponential`` each time that ``decay_epochs``
+    are over (in steps, not gradually: ours), both counted from the start of training.
     """
     if epoch < recipe.warmup_epochs:
         return epoch / recipe.warmup_epochs
@@ -27,6 +28,11 @@ def share_of_peak(recipe: Recipe, epoch: float) -> float:
         assert recipe.gamma is not None  # the recipe was checked for it
         passed = sum(milestone <= epoch for milestone in recipe.milestones)
         return float(recipe.gamma**passed)
+    if recipe.schedule == "exponential":
+        assert recipe.gamma is not None  # likewise
+        assert recipe.decay_epochs is not None
+        # 7.2 / 2.4 may come out a little below 3.
+        return float(recipe.gamma ** math.floor(epoch / recipe.decay_epochs + 1e-9))
     left = recipe.epochs - recipe.warmup_epochs
     return 0.5 * (1 + math.cos(math.pi * (epoch - recipe.warmup_epochs) / left)) if left > 0 else 1.0
 

@@ -99,6 +99,7 @@ def smoke_plan(
         "lr_batch": smoke.batch_size,
         "schedule": "cosine",
         "milestones": (),
+        "decay_epochs": None,
         "gamma": None,
         "augmentation": "crop-flip",
         "accumulate": math.gcd(recipe.accumulate, smoke.batch_size),

@@ -55,6 +55,21 @@ TABLE_7 = {
     "aa-resnet50-coordconv": ("77.5", "93.8"),
     "aa-resnet50": ("77.7", "93.8"),
 }
+# task: parameters in millions, top-1, top-5, and the tag of the accuracies
+TABLE_4 = {
+    "mnasnet-0.75": ("2.91", "73.3", "91.3", "second-hand"),
+    "aa-mnasnet-0.75": ("3.02", "73.9", "91.6", "recalled"),
+    "mnasnet-1.0": ("3.89", "75.2", "92.4", "second-hand"),
+    "aa-mnasnet-1.0": ("4.06", "75.7", "92.6", "recalled"),
+    "mnasnet-1.25": ("5.26", "76.7", "93.2", "recalled"),
+    "aa-mnasnet-1.25": ("5.53", "77.2", "93.6", "recalled"),
+    "mnasnet-1.4": ("6.10", "77.2", "93.5", "second-hand"),
+    "aa-mnasnet-1.4": ("6.44", "77.7", "93.8", "recalled"),
+}
+DEFAULT_TASKS = (
+    *("aa-resnet50", "aa-resnet101", "aa-resnet152", "aa-wrn-28-10"),
+    *("se-resnet50", "se-wrn-28-10", "mnasnet-1.0", "aa-mnasnet-1.0"),
+)
 FIGURE_4 = {25: "77.5", 50: "76.6", 75: "75.4", 100: "71.1"}
 
 
@@ -87,6 +102,22 @@ def test_table_7():
     assert printed("Table 7") == expected
 
 
+def test_table_4_and_its_tags():
+    claims = [c for c in load_catalog().claims if c.paper == "aanet" and c.table == "Table 4"]
+    expected = {}
+    for task, (params, top1, top5, tag) in TABLE_4.items():
+        expected[task, "params"] = (f"{params} M", "recalled")
+        expected |= {(task, "top1"): (f"{top1} %", tag), (task, "top5"): (f"{top5} %", tag)}
+    assert {(c.task, c.metric): (str(c.value), c.tag) for c in claims} == expected
+
+
+def test_table_4_is_at_its_widths():
+    tasks = load_catalog().tasks
+    assert {name: tasks[name].arguments["width"] for name in TABLE_4} == {
+        name: float(name.rsplit("-", 1)[1]) for name in TABLE_4
+    }
+
+
 def test_figure_4():
     assert printed("Figure 4") == {
         (f"aa-resnet50-share-{share}-no-position", "top1"): f"{top1} %" for share, top1 in FIGURE_4.items()
@@ -108,6 +139,13 @@ def test_recipes_of_the_sheet():
     assert (augmented.batch_size, augmented.weight_decay, augmented.warmup_epochs) == (256, 5e-4, 25)
     assert (imagenet.epochs, imagenet.lr, imagenet.milestones, imagenet.gamma) == (100, 0.128, (30, 60, 80, 90), 0.1)
     assert imagenet.weight_decay == 1e-4
+    for name, lr in (("aanet-mnasnet", 0.016), ("aanet-mnasnet-augmented", 0.008)):
+        mnasnet = recipes[name]
+        assert (mnasnet.optimizer, mnasnet.mean_square_decay, mnasnet.epsilon) == ("rmsprop", 0.9, 1e-3)
+        assert (mnasnet.epochs, mnasnet.lr, mnasnet.lr_batch, mnasnet.weight_decay) == (350, lr, 256, 1e-5)
+        assert (mnasnet.schedule, mnasnet.decay_epochs, mnasnet.warmup_epochs) == ("exponential", 2.4, 5)
+        assert (mnasnet.label_smoothing, mnasnet.ema_decay) == (0.1, 0.9999)
+    assert recipes["aanet-mnasnet"].gamma == 0.97
     assert {r.momentum for r in recipes.values()} == {0.9}
 
 
@@ -135,6 +173,6 @@ def test_default_arguments_of_the_models_are_the_tasks():
     from aabench.models.registry import _BUILDERS
 
     for task in load_catalog().tasks.values():
-        if task.name in ("aa-resnet50", "aa-resnet101", "aa-resnet152", "aa-wrn-28-10", "se-resnet50", "se-wrn-28-10"):
+        if task.name in DEFAULT_TASKS:
             defaults = inspect.signature(_BUILDERS[task.model]).parameters
             assert {k: defaults[k].default for k in task.arguments} == task.arguments

@@ -180,6 +180,21 @@ def test_stopped_anywhere_it_ends_bit_identical(tmp_path, dropping, stop_at):
     assert whole.best_epoch == parts.best_epoch
 
 
+def test_rmsprop_and_averaged_weights_resume_bit_identical(tmp_path, dropping):
+    changes = {"optimizer": "rmsprop", "mean_square_decay": 0.9, "epsilon": 1e-3, "nesterov": False, "lr": 0.01}
+    decay = {"schedule": "exponential", "decay_epochs": 0.5, "gamma": 0.9}
+    chosen = plan(**{**DEMANDING, "recipe_changes": {**DEMANDING["recipe_changes"], **changes, **decay}})
+    run(tmp_path / "whole", chosen)
+    recorder = Recorder(stop_at=5)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "parts", chosen, progress=recorder, stop=recorder.stop)
+    run(tmp_path / "parts", chosen, resume=True)
+    whole, parts = (read_checkpoint(tmp_path / name / LAST) for name in ("whole", "parts"))
+    assert_equal_bits(whole, parts)
+    assert all({"square_avg", "momentum_buffer"} <= state.keys() for state in whole["optimizer"]["state"].values())
+    assert whole["ema_updates"] == 8
+
+
 def test_the_demanding_plan_has_all_that_could_be_forgotten(tmp_path, dropping):
     run(tmp_path, plan(**DEMANDING))
     content = read_checkpoint(tmp_path / LAST)

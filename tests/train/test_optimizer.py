@@ -1,4 +1,4 @@
-"""SGD and its weight decay groups."""
+"""SGD, RMSProp and their weight decay groups."""
 
 import pytest
 import torch
@@ -74,3 +74,20 @@ def test_two_steps_by_hand(nesterov, after):
         layer(torch.ones(1, 1)).sum().backward()
         optimizer.step()
     assert layer.weight.item() == pytest.approx(after, abs=1e-6)
+
+
+def test_two_steps_of_rmsprop_by_hand():
+    layer = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(layer.weight)
+    chosen = recipe(optimizer="rmsprop", mean_square_decay=0.75, epsilon=0.25, momentum=0.5, weight_decay=0.5)
+    optimizer = make_optimizer(layer, chosen, lr=0.1)
+    after = []
+    for slope in (1.5, 1.0):
+        optimizer.zero_grad()
+        (slope * layer(torch.ones(1, 1))).sum().backward()
+        optimizer.step()
+        after.append(layer.weight.item())
+    # Gradient 1.5 + decay 0.5 x 1 = 2; mean square 0.25 x 4 = 1; 2 / (1 + 0.25) = 1.6; w = 1 - 0.16.
+    # Gradient 1 + 0.5 x 0.84 = 1.42; mean square 0.75 + 0.25 x 2.0164 = 1.2541, root 1.119866;
+    # 1.42 / 1.369866 = 1.036598; buffer 0.5 x 1.6 + 1.036598 = 1.836598; w = 0.84 - 0.1836598.
+    assert after == [pytest.approx(0.84, abs=1e-6), pytest.approx(0.6563402, abs=1e-5)]

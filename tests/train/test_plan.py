@@ -1,16 +1,17 @@
 """Plan: how many steps it has, what it needs, and how two of them differ."""
 
 import pytest
+from pydantic import ValidationError
 
 from aabench.catalog import load_catalog
 from aabench.errors import AABenchError
 from aabench.train.plan import differences
-from tests.train.small import plan, sets
+from tests.train.small import plan, recipe, sets
 
 
 def test_steps_of_the_papers_recipe():
-    recipe = load_catalog().recipes["aanet-cifar100"]
-    whole = plan(recipe_changes=None).model_copy(update={"recipe": recipe})
+    chosen = load_catalog().recipes["aanet-cifar100"]
+    whole = plan(recipe_changes=None).model_copy(update={"recipe": chosen})
     assert whole.steps_per_epoch(50_000) == 48  # of 1,024 images: 848 are left out
     assert whole.total_steps(50_000) == 24_000
     assert whole.model_copy(update={"max_steps": 7}).total_steps(50_000) == 7
@@ -27,6 +28,27 @@ def test_steps_of_the_papers_recipe():
 def test_what_cannot_be_carried_out(changes, message):
     with pytest.raises(AABenchError, match=message):
         plan(**changes).check(*sets())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"gamma": 0.9}, 'gamma goes with schedule = "step" or "exponential"'),
+        ({"schedule": "exponential", "gamma": 0.9}, 'decay_epochs goes with schedule = "exponential"'),
+        ({"decay_epochs": 2.4}, 'decay_epochs goes with schedule = "exponential"'),
+        ({"schedule": "exponential", "decay_epochs": 2.4}, 'gamma goes with schedule = "step" or "exponential"'),
+        ({"schedule": "step", "gamma": 0.9}, 'milestones go with schedule = "step"'),
+        ({"epsilon": 1e-3}, 'go with optimizer = "rmsprop"'),
+        ({"optimizer": "rmsprop", "epsilon": 1e-3}, 'mean_square_decay and epsilon go with optimizer = "rmsprop"'),
+        (
+            {"optimizer": "rmsprop", "mean_square_decay": 0.9, "epsilon": 1e-3, "nesterov": True},
+            'nesterov goes with optimizer = "sgd" only',
+        ),
+    ],
+)
+def test_recipes_that_do_not_fit_together(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        recipe(**changes)
 
 
 def test_what_can_is_let_through():

@@ -8,6 +8,7 @@ from aabench.train.schedule import learning_rate, make_schedule, peak_rate, shar
 from tests.train.small import recipe
 
 COSINE = recipe(epochs=100, lr=0.128, lr_batch=256, batch_size=512, warmup_epochs=5)
+EXPONENTIAL = recipe(epochs=30, schedule="exponential", decay_epochs=2.4, gamma=0.5, warmup_epochs=5)
 STEP = recipe(epochs=100, schedule="step", milestones=(30, 60, 80, 90), gamma=0.1, warmup_epochs=5)
 
 
@@ -43,6 +44,25 @@ def test_warm_up_then_steps(epoch, share):
     assert share_of_peak(STEP, epoch) == pytest.approx(share, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("epoch", "share"),
+    # Nothing is over before 2.4; 5 is after two decays; 7.2, 12 and 26.4 are the ends of the 3rd, 5th and 11th.
+    [(0, 0), (2.5, 0.5), (5, 0.25), (7.1, 0.25), (7.2, 0.125), (11.9, 0.0625), (12, 0.03125), (26.4, 0.5**11)],
+)
+def test_warm_up_then_a_decay_each_2_4_epochs(epoch, share):
+    assert share_of_peak(EXPONENTIAL, epoch) == pytest.approx(share, rel=1e-12)
+
+
+def test_the_augmented_mnasnet_starts_at_half_the_rate_and_ends_at_the_same():
+    recipes = load_catalog().recipes
+    plain, augmented = recipes["aanet-mnasnet"], recipes["aanet-mnasnet-augmented"]
+    assert (peak_rate(plain), peak_rate(augmented)) == (0.016, 0.008)
+    last = 350 * 5004 - 1  # batches of 256 in ImageNet's 1,281,167 images
+    rates = [learning_rate(recipe, last, 350 * 5004) for recipe in (plain, augmented)]
+    assert rates[0] == pytest.approx(0.000193, rel=2e-3)  # ln: -4.135 - 145 x 0.030459 = -8.552
+    assert rates[1] == pytest.approx(rates[0], rel=1e-4)
+
+
 def test_without_warm_up_training_starts_at_the_peak():
     assert share_of_peak(recipe(epochs=10), 0) == 1
 
@@ -68,7 +88,7 @@ def test_a_schedule_is_squeezed_into_fewer_steps():
     ]
 
 
-@pytest.mark.parametrize("chosen", [COSINE, STEP])
+@pytest.mark.parametrize("chosen", [COSINE, STEP, EXPONENTIAL])
 def test_torchs_schedule_follows_it_for_every_group(chosen):
     weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
     optimizer = torch.optim.SGD([{"params": [weight]} for weight in weights], lr=peak_rate(chosen))
