@@ -2,7 +2,10 @@
 
 from aabench.layers.attention_augmented import AAConv2d
 from aabench.layers.attention_core import AttentionCore
+from aabench.layers.efficient_attention import EfficientAttention
 from aabench.layers.gather_excite import GatherExcite
+from aabench.layers.linear_attention import LinearAttention
+from aabench.layers.linformer import Linformer
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
 from aabench.layers.squeeze_excite import SqueezeExcite
 
@@ -10,7 +13,10 @@ __all__ = [
     "AAConv2d",
     "AttentionCore",
     "CoordConv2d",
+    "EfficientAttention",
     "GatherExcite",
+    "LinearAttention",
+    "Linformer",
     "RelativePosition2d",
     "SinePosition2d",
     "SqueezeExcite",
