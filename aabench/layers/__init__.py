@@ -4,8 +4,11 @@ from aabench.layers.attention_augmented import AAConv2d
 from aabench.layers.attention_core import AttentionCore
 from aabench.layers.bam import BAM
 from aabench.layers.cbam import CBAM
+from aabench.layers.efficient_attention import EfficientAttention
 from aabench.layers.gala import GALA
 from aabench.layers.gather_excite import GatherExcite
+from aabench.layers.linear_attention import LinearAttention
+from aabench.layers.linformer import Linformer
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
 from aabench.layers.squeeze_excite import SqueezeExcite
 
@@ -16,7 +19,10 @@ __all__ = [
     "AAConv2d",
     "AttentionCore",
     "CoordConv2d",
+    "EfficientAttention",
     "GatherExcite",
+    "LinearAttention",
+    "Linformer",
     "RelativePosition2d",
     "SinePosition2d",
     "SqueezeExcite",

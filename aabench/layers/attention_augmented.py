@@ -10,9 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.layers.attention_core import AttentionCore, known_form
+from aabench.layers.efficient_attention import EfficientAttention
+from aabench.layers.linear_attention import LinearAttention
+from aabench.layers.linformer import Linformer
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
 
 POSITIONS = ("relative", "none", "sine2d", "coordconv")
+MECHANISMS = ("exact", "efficient", "linear", "linformer")
+WITHOUT_RELATIVE = ("efficient", "linear")
 
 
 class AAConv2d(nn.Module):
@@ -31,10 +36,13 @@ class AAConv2d(nn.Module):
         min_key_channels: the least d_k^h, channels a head for queries and keys; 0 for none.
         position: ``relative`` (the paper's default), ``none``, ``sine2d`` or ``coordconv``.
         pooled: attend on a map halved by 3x3 average pooling, stride 2, and upsample bilinearly.
-        attention: ``explicit``, ``fused`` or ``auto``; the same values, see :mod:`aabench.layers.attention_core`.
+        mechanism: ``exact``, or ``efficient``, ``linear`` or ``linformer``, each in the module of its name.
+        attention: form of the exact mechanism, ``explicit``, ``fused`` or ``auto``; the same values, see
+            :mod:`aabench.layers.attention_core`.
 
     Raises:
-        ValueError: an unknown option, an even kernel, or ratios that leave no attention channel.
+        ValueError: an unknown option, an even kernel, ratios that leave no attention channel, a mechanism that takes
+            no relative positions with ``relative``, or a form for a mechanism that is not the exact one.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class AAConv2d(nn.Module):
         min_key_channels: int = 20,
         position: str = "relative",
         pooled: bool = False,
+        mechanism: str = "exact",
         attention: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -58,6 +67,7 @@ class AAConv2d(nn.Module):
         super().__init__()
         if position not in POSITIONS:
             raise ValueError(f"position is one of {', '.join(POSITIONS)}, not {position!r}")
+        _check_mechanism(mechanism, position, attention)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd to keep the map's size, got {kernel_size}")
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -97,17 +107,20 @@ class AAConv2d(nn.Module):
             if position == "relative"
             else None
         )
-        self.core = AttentionCore(self.attention_size, attention)
+        self.mechanism = mechanism
+        self.core = _core(mechanism, self.attention_size, attention, device, dtype)
         self.out = nn.Conv2d(self.value_channels, self.value_channels, 1, bias=False, device=device, dtype=dtype)
 
     @property
     def attention(self) -> str:
-        """The form of the attention: ``explicit``, ``fused`` or ``auto``. May be set."""
-        return self.core.attention
+        """The form: ``explicit``, ``fused`` or ``auto``; another mechanism has only ``auto``. May be set."""
+        return self.core.attention if isinstance(self.core, AttentionCore) else "auto"
 
     @attention.setter
     def attention(self, form: str) -> None:
-        self.core.attention = known_form(form)
+        _check_form(self.mechanism, form)
+        if isinstance(self.core, AttentionCore):
+            self.core.attention = form
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F_in, H, W) -> (N, F_out, ceil(H / stride), ceil(W / stride))."""
@@ -179,6 +192,36 @@ def _strided(size: tuple[int, int], stride: int) -> tuple[int, int]:
 
 def _by(size: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in size)
+
+
+def _check_mechanism(mechanism: str, position: str, attention: str) -> None:
+    if mechanism not in MECHANISMS:
+        raise ValueError(f"mechanism is one of {', '.join(MECHANISMS)}, not {mechanism!r}")
+    if mechanism in WITHOUT_RELATIVE and position == "relative":
+        works = ", ".join(name for name in POSITIONS if name != "relative")
+        raise ValueError(f"{mechanism} attention takes no relative positions; position is one of {works}")
+    _check_form(mechanism, attention)
+
+
+def _check_form(mechanism: str, attention: str) -> None:
+    if known_form(attention) != "auto" and mechanism != "exact":
+        raise ValueError(f"attention={attention!r} is a form of the exact mechanism; leave it out with {mechanism!r}")
+
+
+def _core(
+    mechanism: str,
+    size: tuple[int, int],
+    attention: str,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> nn.Module:
+    if mechanism == "efficient":
+        return EfficientAttention(size)
+    if mechanism == "linear":
+        return LinearAttention(size)
+    if mechanism == "linformer":
+        return Linformer(size, device=device, dtype=dtype)
+    return AttentionCore(size, attention)
 
 
 def _absolute_position(

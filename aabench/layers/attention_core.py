@@ -85,9 +85,7 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None)
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, feature_size: tuple[int, int]) -> Tensor:
     """The same values by scaled_dot_product_attention, without the n x n matrix."""
     if relative is not None:
-        q = torch.cat([q, *relative], dim=-1)
-        position = _one_hot_position(feature_size, k.dtype, k.device)
-        k = torch.cat([k, position.expand(*k.shape[:2], -1, -1)], dim=-1)
+        q, k = augment(q, k, relative, feature_size)
     values = v.shape[-1]
     width = max(q.shape[-1], values)
     if q.device.type == "cpu":
@@ -97,6 +95,12 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, fe
         # CUDA's memory-efficient kernel wants multiples of 8 (half) or 4 (fp32); v may differ from q and k.
         q, k, v = (F.pad(t, (0, -t.shape[-1] % 8)) for t in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :values]
+
+
+def augment(q: Tensor, k: Tensor, relative: Logits, feature_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """q' and k' (B, Nh, n, d + H + W) of the module's docstring: their product is the logit with its positions."""
+    position = _one_hot_position(feature_size, k.dtype, k.device)
+    return torch.cat([q, *relative], dim=-1), torch.cat([k, position.expand(*k.shape[:2], -1, -1)], dim=-1)
 
 
 def _one_hot_position(feature_size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -76,7 +76,7 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
     size = as_pair(input_size)
     model = shadow(model)
     for module in model.modules():
-        if isinstance(module, AAConv2d):
+        if isinstance(module, AAConv2d) and module.mechanism == "exact":
             module.attention = "explicit"
         elif type(module) is nn.BatchNorm2d:
             # No multiply-adds, no change of shape: its decomposition on meta would take half of the time.

@@ -12,7 +12,18 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from aabench.layers import BAM, CBAM, GALA, AttentionCore, GatherExcite, RelativePosition2d, SqueezeExcite
+from aabench.layers import (
+    BAM,
+    CBAM,
+    GALA,
+    AttentionCore,
+    EfficientAttention,
+    GatherExcite,
+    LinearAttention,
+    Linformer,
+    RelativePosition2d,
+    SqueezeExcite,
+)
 
 Shape = tuple[int, ...]
 
@@ -68,6 +79,28 @@ def attention_core(module: AttentionCore, shapes: tuple[Shape, ...]) -> Work:
     return Work({"attention": pairs * (key_channels + value_channels)}, pairs + batch * heads * tokens * value_channels)
 
 
+def efficient_attention(module: EfficientAttention, shapes: tuple[Shape, ...]) -> Work:
+    """q (N, Nh, n, d), v (N, Nh, n, e): n d e multiply-adds a head for the context K^T V and as many to read it."""
+    (batch, heads, tokens, key_channels), _, (*_, value_channels), *_ = shapes
+    context = batch * heads * key_channels * value_channels
+    return Work({"attention": 2 * tokens * context}, context + batch * heads * tokens * value_channels)
+
+
+def linear_attention(module: LinearAttention, shapes: tuple[Shape, ...]) -> Work:
+    """The same and n d a head for the sums that the result is divided by."""
+    operations, activations = efficient_attention(EfficientAttention(module.feature_size), shapes)
+    return Work({"attention": operations["attention"] + prod(shapes[0])}, activations + prod(shapes[0][:-1]))
+
+
+def linformer(module: Linformer, shapes: tuple[Shape, ...]) -> Work:
+    """E K', Q' (E K')^T, F V and A (F V): 2 n k (d' + e) a head; d' = d + H + W with relative positions, else d."""
+    (batch, heads, tokens, key_channels), _, (*_, value_channels), *relative = shapes
+    width = key_channels + sum(shape[-1] for shape in relative) + value_channels
+    pairs = batch * heads * tokens * module.projected
+    outputs = batch * heads * (module.projected * width + tokens * value_channels)
+    return Work({"attention": 2 * pairs * width}, pairs + outputs)
+
+
 def relative_position(module: RelativePosition2d, shapes: tuple[Shape, ...]) -> Work:
     """q (N, Nh, n, d): each query meets H row and W column embeddings, n (H + W) d multiply-adds a head."""
     *queries, key_channels = shapes[0]
@@ -89,6 +122,9 @@ FORMULAS: Mapping[type[nn.Module], Formula] = {
     nn.Conv2d: conv2d,
     nn.Linear: linear,
     AttentionCore: attention_core,
+    EfficientAttention: efficient_attention,
+    LinearAttention: linear_attention,
+    Linformer: linformer,
     RelativePosition2d: relative_position,
     SqueezeExcite: gate,
     GatherExcite: gate,

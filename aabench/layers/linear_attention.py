@@ -1,0 +1,33 @@
+"""Linear attention (Katharopoulos et al., 2006.16236): ``phi(Q) (phi(K)^T V) / (phi(Q) sum phi(K))``, phi = elu + 1.
+
+It takes no relative positions. That its queries come scaled by d^-1/2 is AAConv2d's doing and ours, not the paper's.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class LinearAttention(nn.Module):
+    """Attention whose weights are products of positive features; the map is never made.
+
+    Args:
+        feature_size: (H, W) of the attention map; not used by the mechanism, which fits any.
+    """
+
+    def __init__(self, feature_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.feature_size = feature_size
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: None = None) -> Tensor:
+        """q, k (B, Nh, n, d), v (B, Nh, n, e) -> (B, Nh, n, e)."""
+        queries = F.elu(q) + 1
+        # The factor cancels in the quotient and keeps the sums over n within half precision.
+        keys = (F.elu(k) + 1) * k.shape[-2] ** -0.5
+        weighted = queries @ (keys.transpose(-2, -1) @ v)
+        total = queries @ keys.sum(dim=-2).unsqueeze(-1)
+        # elu + 1 rounds to 0 far below zero: where all features do, the result is 0 and not 0 / 0.
+        attended: Tensor = weighted / total.clamp_min(torch.finfo(total.dtype).tiny)
+        return attended
