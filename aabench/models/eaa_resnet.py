@@ -56,6 +56,8 @@ def _aa_resnet18(
     num_heads: int = 8,
     min_key_channels: int = 0,
     position: str = "relative",
+    pooled: bool = False,
+    mechanism: str = "exact",
     attention: str = "auto",
 ) -> ResNet:
     conv = augmented(
@@ -64,6 +66,8 @@ def _aa_resnet18(
         num_heads=num_heads,
         min_key_channels=min_key_channels,
         position=position,
+        pooled=pooled,
+        mechanism=mechanism,
         attention=attention,
     )
     return _resnet18(
