@@ -18,7 +18,7 @@ FLOORS = (
     {"errors", "allocator"},
     {"layers"},
     {"models", "data", "evaluate", "record", "catalog"},
-    {"report", "verify", "profile", "compare", "train", "search", "levels", "alter", "doctor", "reproduce"},
+    {"report", "verify", "profile", "compare", "audit", "train", "search", "levels", "alter", "doctor", "reproduce"},
     {"cli"},
 )
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "numpy", "fvcore"}
@@ -108,7 +108,7 @@ def test_the_report_measures_nothing():
 @pytest.mark.parametrize(
     "name",
     [
-        *("catalog", "errors", "levels", "record", "verify", "report", "compare"),
+        *("catalog", "errors", "levels", "record", "verify", "report", "compare", "audit"),
         *("profile.laws", "profile.scaling"),
     ],
 )
