@@ -127,7 +127,9 @@ def test_commands_import_nothing_heavy_at_module_level():
     assert heavy == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["reproduce", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["list", "--json"], ["reproduce", "--help"], ["audit", "--help"]]
+)
 def test_light_commands_stay_light(arguments):
     code = f"""
 import json, sys

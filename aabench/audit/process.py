@@ -39,7 +39,8 @@ def audit(target: str, adapter: Adapter | None, *, timeout: float = 120.0) -> Re
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        env={**os.environ, "PYTHONPATH": path},
+        # Some layers put themselves on a GPU if they see one; the audit's tensors are on the CPU.
+        env={**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": ""},
         start_new_session=True,
     ) as worker:
         try:

@@ -1,12 +1,15 @@
 """A target that ends badly, in a process of its own, is a finding with the reason."""
 
+import re
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from aabench.audit import audit, load_adapter
+from aabench.audit.adapter import Word
 from aabench.audit.examine import examine
 from aabench.errors import AABenchError
 
@@ -134,3 +137,14 @@ def test_a_faulty_adapter_names_file_and_key(tmp_path, text, says):
         load_adapter(path)
     assert says in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_the_adapter_of_the_readme_is_valid(tmp_path):
+    readme = (HERE.parents[1] / "README.md").read_text()
+    (block,) = re.findall(r"^```toml\n(\[constructor\].*?)^```", readme, re.M | re.S)
+    path = tmp_path / "adapter.toml"
+    path.write_text(block)
+    adapter = load_adapter(path)
+    assert (adapter.weights.order, adapter.fixed, adapter.trial.dk) == ("kqv", {"kernel": 3}, 18)
+    words = set(get_args(Word))
+    assert words <= set(re.findall(r"\w+", block)), "every word that there is stands there"

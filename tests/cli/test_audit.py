@@ -16,7 +16,7 @@ ADAPTER = ("--adapter", str(HERE / "adapters" / "plain.toml"))
 def test_without_trust_nothing_is_run(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path.copy())
     target = tmp_path / "layer.py"
-    target.write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    target.write_text(f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\n")
     assert aabench("audit", f"{target}:Layer", *ADAPTER) == 2
     assert "runs the code of" in capsys.readouterr().err
     assert not (tmp_path / "ran").exists()
