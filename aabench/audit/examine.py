@@ -51,7 +51,8 @@ def _checks(kind: type[nn.Module], adapter: Adapter, step: Step) -> Iterator[Fin
     step("the constructor or forward on a square map")
     relative = adapter.weights.row_table is not None or adapter.switches_relative
     subject = make_subject(kind, adapter, SQUARE, relative=relative)
-    yield from structure(subject, adapter)
+    shapes = list(structure(subject, adapter))
+    yield from shapes
     out = subject(subject.images())
     shape = shape_finding(subject, out)
     yield shape
@@ -64,7 +65,7 @@ def _checks(kind: type[nn.Module], adapter: Adapter, step: Step) -> Iterator[Fin
     judged = judge(subject, layout.attended(out)) if again.status == "pass" else Judged(None)
     step("a forward pass with moved pixels")
     moved = permutation(kind, adapter, subject, layout, judged)
-    excuse = _excuse(again, moved, judged)
+    excuse = _excuse([*(f for f in shapes if f.fault == "table-shape"), again, moved], judged)
     yield from attention_findings(subject, layout.attended(out), judged, excuse)
     if again.status == "pass":
         yield moved
@@ -78,8 +79,8 @@ def _checks(kind: type[nn.Module], adapter: Adapter, step: Step) -> Iterator[Fin
         yield table_init(kind, adapter)
 
 
-def _excuse(again: Finding, moved: Finding, judged: Judged) -> str | None:
+def _excuse(spoilers: list[Finding], judged: Judged) -> str | None:
     """What spoils the output beyond what the known faults can explain, if it has been found."""
     if judged.faults is not None:
         return None
-    return next((finding.reason for finding in (again, moved) if finding.status == "fail"), None)
+    return next((finding.reason for finding in spoilers if finding.status == "fail"), None)

@@ -150,6 +150,16 @@ class Apart(Plain):
         return torch.cat([self.to_q(x), self.to_k(x), self.to_v(x)], 1)
 
 
+class Transposed(Plain):
+    """Tables by channel and offset."""
+
+    def start(self, length, d):
+        return super().start(length, d).mT.contiguous()
+
+    def tables(self):
+        return self.row_table.mT, self.column_table.mT
+
+
 class SinglePrecision(Plain):
     """Runs in float32 only: one of its constants is."""
 

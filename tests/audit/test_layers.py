@@ -38,6 +38,7 @@ STYLES = {
     "Tokens": adapted(qkv="in_proj_weight"),
     "Fused": PLAIN,
     "Apart": adapted(qkv=None, q="to_q", k="to_k", v="to_v"),
+    "Transposed": adapted(table_layout="channel-offset"),
     "SinglePrecision": PLAIN,
 }
 ADAPTED = {

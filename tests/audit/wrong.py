@@ -274,6 +274,23 @@ class TablesPerHead(Plain):
                             for h, t in zip(q.unbind(1), table, strict=True)], 1)  # fmt: skip
 
 
+class TablesTooLong(Plain):
+    """One offset too many; the last one is not used."""
+
+    expected = "table-shape"
+
+    def start(self, length, d):
+        return super().start(length + 1, d)
+
+
+class NeedsRelative(Plain):
+    expected = "no-relative-crashes"
+
+    def relative_logits(self, q, k):
+        assert self.relative
+        return super().relative_logits(q, k)
+
+
 class SquareOnly(Plain):
     expected = "square-only"
 
