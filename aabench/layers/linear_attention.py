@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from aabench.layers.attention_core import Logits
+from aabench.layers.mechanism import Mechanism
 
 
-class LinearAttention(nn.Module):
-    """Attention whose weights are products of positive features; the map is never made.
+class LinearAttention(Mechanism):
+    """Attention whose weights are products of positive features; the map is never made."""
 
-    Args:
-        feature_size: (H, W) of the attention map; not used by the mechanism, which fits any.
-    """
+    takes_relative = False
 
-    def __init__(self, feature_size: tuple[int, int]) -> None:
-        super().__init__()
-        self.feature_size = feature_size
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: None = None) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """q, k (B, Nh, n, d), v (B, Nh, n, e) -> (B, Nh, n, e)."""
         queries = F.elu(q) + 1
         # The factor cancels in the quotient and keeps the sums over n within half precision.

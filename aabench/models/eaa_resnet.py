@@ -56,6 +56,9 @@ def _aa_resnet18(
     num_heads: int = 8,
     min_key_channels: int = 0,
     position: str = "relative",
+    pooled: bool = False,
+    mechanism: str = "exact",
+    mechanism_size: int | None = None,
     attention: str = "auto",
 ) -> ResNet:
     conv = augmented(
@@ -64,6 +67,9 @@ def _aa_resnet18(
         num_heads=num_heads,
         min_key_channels=min_key_channels,
         position=position,
+        pooled=pooled,
+        mechanism=mechanism,
+        mechanism_size=mechanism_size,
         attention=attention,
     )
     return _resnet18(
