@@ -73,7 +73,8 @@ def _rotation(channels: int, device: torch.device | str | None) -> Tensor:
     """(channels, channels): an orthogonal matrix, each as likely as any other."""
     q, r = torch.linalg.qr(torch.randn(channels, channels, device=device))
     # Without the signs the first row would lean to one side, and all estimates with it.
-    return q * r.diagonal().sign()
+    rotation: Tensor = q * r.diagonal().sign()
+    return rotation
 
 
 def _balance(feature_size: tuple[int, int], key_channels: int, relative: bool) -> list[float]:
