@@ -103,16 +103,23 @@ def test_large_inputs_give_finite_results_and_gradients(mechanism, dtype, factor
     assert all(t.grad.isfinite().all() for t in (x, *aa.parameters()))
 
 
-@pytest.mark.parametrize(
-    ("mechanism", "size", "shape"),
-    [("performer", 9, (9, 4 + 5 + 9)), ("linformer", 9, (9, 45)), ("window", 3, (1, 9))],
-)
-def test_the_size_of_a_mechanism_is_set_through_the_layer(mechanism, size, shape):
-    aa = layer(mechanism, mechanism_size=size)
-    assert aa.core.size == size
-    first = next(iter(aa.core.state_dict().values()), None)
-    found = first.shape if first is not None else (1, aa.core.scope[0] * aa.core.scope[1])
-    assert tuple(found) == shape
+def test_the_size_of_a_mechanism_is_set_through_the_layer():
+    cores = {name: layer(name, mechanism_size=3).core for name in ("performer", "linformer", "nystrom", "window")}
+    assert cores["performer"].features.shape == (3, 4 + 5 + 9)  # d + H + W
+    assert cores["linformer"].key_projection.shape == cores["linformer"].value_projection.shape == (3, 5 * 9)
+    assert cores["nystrom"].landmarks == 3
+    assert cores["window"].scope == (3, 3)
+    tables = layer("window", mechanism_size=3).position.parameters()
+    assert [tuple(table.shape) for table in tables] == [(5, 4), (5, 4)]
+
+
+def test_the_parameters_of_linformer_alone_grow_with_the_map():
+    def parameters(name, size):
+        return sum(p.numel() for p in layer(name, size, position="none").parameters())
+
+    more = {name: parameters(name, (10, 9)) - parameters(name, (5, 9)) for name in MECHANISMS}
+    # k is 64, or n where that is less.
+    assert {name: n for name, n in more.items() if n} == {"linformer": 2 * 64 * 90 - 2 * 45 * 45}
 
 
 @pytest.mark.parametrize(
