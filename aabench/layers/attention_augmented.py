@@ -5,19 +5,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.layers.attention_core import AttentionCore, known_form
+from aabench.layers.axial import AxialAttention
 from aabench.layers.efficient_attention import EfficientAttention
 from aabench.layers.linear_attention import LinearAttention
 from aabench.layers.linformer import Linformer
+from aabench.layers.mechanism import Mechanism
+from aabench.layers.nystromformer import Nystromformer
+from aabench.layers.performer import Performer
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
+from aabench.layers.window import WindowAttention
 
 POSITIONS = ("relative", "none", "sine2d", "coordconv")
-MECHANISMS = ("exact", "efficient", "linear", "linformer")
-WITHOUT_RELATIVE = ("efficient", "linear")
+MECHANISMS: Mapping[str, type[AttentionCore] | type[Mechanism]] = {
+    "exact": AttentionCore,
+    "efficient": EfficientAttention,
+    "linear": LinearAttention,
+    "performer": Performer,
+    "linformer": Linformer,
+    "nystrom": Nystromformer,
+    "axial": AxialAttention,
+    "window": WindowAttention,
+}
+"""Name -> class. A new one is a :class:`Mechanism` in a file of its own, and an entry here."""
 
 
 class AAConv2d(nn.Module):
@@ -36,13 +52,16 @@ class AAConv2d(nn.Module):
         min_key_channels: the least d_k^h, channels a head for queries and keys; 0 for none.
         position: ``relative`` (the paper's default), ``none``, ``sine2d`` or ``coordconv``.
         pooled: attend on a map halved by 3x3 average pooling, stride 2, and upsample bilinearly.
-        mechanism: ``exact``, or ``efficient``, ``linear`` or ``linformer``, each in the module of its name.
+        mechanism: ``exact``, or another one of MECHANISMS. Efficient and linear attention take no relative positions:
+            with ``none`` the convolution branch alone tells them.
+        mechanism_size: the setting that the mechanism has of its own: Performer's random features, Linformer's k,
+            Nystroemformer's landmarks, a window's side. Each class has its default.
         attention: form of the exact mechanism, ``explicit``, ``fused`` or ``auto``; the same values, see
             :mod:`aabench.layers.attention_core`.
 
     Raises:
-        ValueError: an unknown option, an even kernel, ratios that leave no attention channel, a mechanism that takes
-            no relative positions with ``relative``, or a form for a mechanism that is not the exact one.
+        ValueError: an unknown option, an even kernel, ratios that leave no attention channel, ``relative`` positions
+            or a size for a mechanism that takes none, or a form for one that is not the exact one.
     """
 
     def __init__(
@@ -60,6 +79,7 @@ class AAConv2d(nn.Module):
         position: str = "relative",
         pooled: bool = False,
         mechanism: str = "exact",
+        mechanism_size: int | None = None,
         attention: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -67,7 +87,7 @@ class AAConv2d(nn.Module):
         super().__init__()
         if position not in POSITIONS:
             raise ValueError(f"position is one of {', '.join(POSITIONS)}, not {position!r}")
-        _check_mechanism(mechanism, position, attention)
+        _check_mechanism(mechanism, position)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd to keep the map's size, got {kernel_size}")
         self.in_channels, self.out_channels = in_channels, out_channels
@@ -102,13 +122,13 @@ class AAConv2d(nn.Module):
             device=device,
             dtype=dtype,
         )
+        head_channels, relative = self.key_channels // num_heads, position == "relative"
+        core = _core(mechanism, self.attention_size, head_channels, relative, mechanism_size, attention, device, dtype)
+        scope = core.scope if isinstance(core, Mechanism) else self.attention_size
         self.position = (
-            RelativePosition2d(self.key_channels // num_heads, self.attention_size, device, dtype)
-            if position == "relative"
-            else None
+            RelativePosition2d(head_channels, self.attention_size, device, dtype, window=scope) if relative else None
         )
-        self.mechanism = mechanism
-        self.core = _core(mechanism, self.attention_size, attention, device, dtype)
+        self.mechanism, self.core = mechanism, core
         self.out = nn.Conv2d(self.value_channels, self.value_channels, 1, bias=False, device=device, dtype=dtype)
 
     @property
@@ -194,13 +214,13 @@ def _by(size: tuple[int, ...]) -> str:
     return "x".join(str(n) for n in size)
 
 
-def _check_mechanism(mechanism: str, position: str, attention: str) -> None:
+def _check_mechanism(mechanism: str, position: str) -> None:
     if mechanism not in MECHANISMS:
         raise ValueError(f"mechanism is one of {', '.join(MECHANISMS)}, not {mechanism!r}")
-    if mechanism in WITHOUT_RELATIVE and position == "relative":
+    made = MECHANISMS[mechanism]
+    if position == "relative" and issubclass(made, Mechanism) and not made.takes_relative:
         works = ", ".join(name for name in POSITIONS if name != "relative")
         raise ValueError(f"{mechanism} attention takes no relative positions; position is one of {works}")
-    _check_form(mechanism, attention)
 
 
 def _check_form(mechanism: str, attention: str) -> None:
@@ -211,17 +231,20 @@ def _check_form(mechanism: str, attention: str) -> None:
 def _core(
     mechanism: str,
     size: tuple[int, int],
+    head_channels: int,
+    relative: bool,
+    mechanism_size: int | None,
     attention: str,
     device: torch.device | str | None,
     dtype: torch.dtype | None,
-) -> nn.Module:
-    if mechanism == "efficient":
-        return EfficientAttention(size)
-    if mechanism == "linear":
-        return LinearAttention(size)
-    if mechanism == "linformer":
-        return Linformer(size, device=device, dtype=dtype)
-    return AttentionCore(size, attention)
+) -> AttentionCore | Mechanism:
+    _check_form(mechanism, attention)
+    made = MECHANISMS[mechanism]
+    if issubclass(made, Mechanism):
+        return made(size, head_channels, relative, mechanism_size, device, dtype)
+    if mechanism_size is not None:
+        raise ValueError(f"exact attention has no size of its own, and mechanism_size={mechanism_size} was given")
+    return made(size, attention)
 
 
 def _absolute_position(

@@ -5,21 +5,18 @@ It takes no relative positions: query and key never meet in a product of their o
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from aabench.layers.attention_core import Logits
+from aabench.layers.mechanism import Mechanism
 
 
-class EfficientAttention(nn.Module):
-    """Softmax of the queries over channels, of the keys over tokens; the map is never made.
+class EfficientAttention(Mechanism):
+    """Softmax of the queries over channels, of the keys over tokens; the map is never made."""
 
-    Args:
-        feature_size: (H, W) of the attention map; not used by the mechanism, which fits any.
-    """
+    takes_relative = False
 
-    def __init__(self, feature_size: tuple[int, int]) -> None:
-        super().__init__()
-        self.feature_size = feature_size
-
-    def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: None = None) -> Tensor:
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """q scaled by d^-1/2, k (B, Nh, n, d), v (B, Nh, n, e) -> (B, Nh, n, e)."""
         # The definition has no 1/sqrt(d): undo AAConv2d's.
         queries: Tensor = (q * q.shape[-1] ** 0.5).softmax(dim=-1)

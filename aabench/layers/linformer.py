@@ -10,31 +10,31 @@ import torch
 from torch import Tensor, nn
 
 from aabench.layers.attention_core import Logits, augment
+from aabench.layers.mechanism import Mechanism
 
 
-class Linformer(nn.Module):
+class Linformer(Mechanism):
     """Attention to k learned mixtures of the tokens. E and F tie the layer to n.
 
-    That all heads share them is ours (unspecified).
-
-    Args:
-        feature_size: (H, W) of the attention map, n = H W.
-        projected: k; at most n are used. The default is ours.
+    ``size`` is k, of which at most n are used; its default is ours. So is that all heads share E and F (unspecified).
     """
+
+    default_size = 64
 
     def __init__(
         self,
         feature_size: tuple[int, int],
-        projected: int = 64,
+        key_channels: int,
+        relative: bool = False,
+        size: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
-        self.feature_size = feature_size
+        super().__init__(feature_size, key_channels, relative, size)
         tokens = feature_size[0] * feature_size[1]
-        self.projected = min(projected, tokens)
-        self.key_projection = nn.Parameter(torch.empty(self.projected, tokens, device=device, dtype=dtype))
-        self.value_projection = nn.Parameter(torch.empty(self.projected, tokens, device=device, dtype=dtype))
+        self.size = min(self.size, tokens)
+        self.key_projection = nn.Parameter(torch.empty(self.size, tokens, device=device, dtype=dtype))
+        self.value_projection = nn.Parameter(torch.empty(self.size, tokens, device=device, dtype=dtype))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -49,7 +49,3 @@ class Linformer(nn.Module):
         keys = torch.matmul(self.key_projection, k)
         values = torch.matmul(self.value_projection, v)
         return (q @ keys.transpose(-2, -1)).softmax(dim=-1) @ values
-
-    def extra_repr(self) -> str:
-        """The map size and k."""
-        return f"feature_size={self.feature_size}, projected={self.projected}"

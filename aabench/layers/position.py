@@ -20,6 +20,8 @@ class RelativePosition2d(nn.Module):
     Args:
         head_channels: d_k^h, channels of one head's queries.
         feature_size: (H, W) of the attention map. The tables are bound to it.
+        window: (rows, columns) of windows that tile the map from its upper left corner, where keys are those of the
+            query's own window; the whole map if not given.
     """
 
     def __init__(
@@ -28,10 +30,11 @@ class RelativePosition2d(nn.Module):
         feature_size: tuple[int, int],
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        window: tuple[int, int] | None = None,
     ) -> None:
         super().__init__()
         self.feature_size = feature_size
-        height, width = feature_size
+        self.window = height, width = window or feature_size
         self.row_table = nn.Parameter(torch.empty(2 * height - 1, head_channels, device=device, dtype=dtype))
         self.column_table = nn.Parameter(torch.empty(2 * width - 1, head_channels, device=device, dtype=dtype))
         self.reset_parameters()
@@ -43,22 +46,36 @@ class RelativePosition2d(nn.Module):
         nn.init.normal_(self.column_table, std=std)
 
     def forward(self, q: Tensor) -> tuple[Tensor, Tensor]:
-        """Scaled queries (B, Nh, H*W, d), row-major -> logits by key row (B, Nh, H*W, H) and by key column (.., W)."""
+        """Scaled queries (B, Nh, H*W, d), row-major -> logits by key row (B, Nh, H*W, H) and by key column (.., W).
+
+        With a window, by its rows and columns in the place of H and W.
+        """
         height, width = self.feature_size
-        grid = q.reshape(*q.shape[:2], height, width, q.shape[-1])
-        rows = torch.einsum("bnyxd,ykd->bnyxk", grid, _by_query_and_key(self.row_table, height))
-        columns = torch.einsum("bnyxd,xkd->bnyxk", grid, _by_query_and_key(self.column_table, width))
-        return rows.flatten(2, 3), columns.flatten(2, 3)
+        grid = torch.unflatten(q, 2, self.feature_size)
+        rows = _logits(grid.transpose(2, 3), _by_query_and_key(self.row_table, height, self.window[0]))
+        columns = _logits(grid, _by_query_and_key(self.column_table, width, self.window[1]))
+        return rows.transpose(2, 3).flatten(2, 3), columns.flatten(2, 3)
 
     def extra_repr(self) -> str:
-        """The map size that the tables are bound to."""
-        return f"feature_size={self.feature_size}"
+        """The map size, and the size that the tables are bound to."""
+        return f"feature_size={self.feature_size}, window={self.window}"
 
 
-def _by_query_and_key(table: Tensor, length: int) -> Tensor:
-    """(2L-1, d) by offset -> (L, L, d) by query and key position; the offset is key minus query."""
-    position = torch.arange(length, device=table.device)
-    return table[position[None, :] - position[:, None] + length - 1]
+def _by_query_and_key(table: Tensor, length: int, keys: int) -> Tensor:
+    """(2 keys - 1, d) by offset -> (length, keys, d) by query and key position; the offset is key minus query."""
+    query = torch.arange(length, device=table.device) % keys
+    key = torch.arange(keys, device=table.device)
+    return table[key[None, :] - query[:, None] + keys - 1]
+
+
+def _logits(queries: Tensor, table: Tensor) -> Tensor:
+    """Queries (B, Nh, M, L, d) that lie at L positions, (L, K, d) -> (B, Nh, M, L, K).
+
+    One product a position. Not einsum: over a single channel it is no product to torch, and is not counted.
+    """
+    by_position = queries.movedim(3, 0)
+    product = by_position.flatten(1, 3) @ table.transpose(1, 2)
+    return torch.unflatten(product, 1, by_position.shape[1:4]).movedim(0, 3)
 
 
 class SinePosition2d(nn.Module):

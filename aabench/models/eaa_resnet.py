@@ -58,6 +58,7 @@ def _aa_resnet18(
     position: str = "relative",
     pooled: bool = False,
     mechanism: str = "exact",
+    mechanism_size: int | None = None,
     attention: str = "auto",
 ) -> ResNet:
     conv = augmented(
@@ -68,6 +69,7 @@ def _aa_resnet18(
         position=position,
         pooled=pooled,
         mechanism=mechanism,
+        mechanism_size=mechanism_size,
         attention=attention,
     )
     return _resnet18(

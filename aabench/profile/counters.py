@@ -175,17 +175,17 @@ def _shape(value: Any) -> list[int]:
 
 
 _ELEMENTWISE = """
-abs add add_ clamp_min cos div div_ elu exp gelu hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh hardtanh_
-leaky_relu leaky_relu_ log mul mul_ neg pow reciprocal relu6 rsqrt sigmoid sigmoid_ silu silu_ sin softplus sqrt sub
-sub_ tanh tanh_ where
+abs add add_ clamp_max clamp_min cos div div_ elu exp gelu hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh
+hardtanh_ leaky_relu leaky_relu_ log mul mul_ neg pow reciprocal relu6 rsqrt sigmoid sigmoid_ silu silu_ sin softplus
+sqrt square sub sub_ tanh tanh_ where
 """
 _REDUCING_OR_RESAMPLING = """
 adaptive_avg_pool2d adaptive_max_pool2d amax amin avg_pool2d batch_norm group_norm instance_norm layer_norm log_softmax
 max_pool2d mean softmax sum upsample_bilinear2d upsample_nearest2d var
 """
 _MAKING_OR_MOVING = """
-alias clone dropout_ expand_as eye feature_dropout linspace movedim ones_like pad repeat repeat_interleave unflatten
-zero_
+alias clone dropout_ expand_as eye feature_dropout linspace masked_fill movedim ones_like pad repeat repeat_interleave
+unflatten zero_
 """
 MAC_FREE = frozenset(" ".join((_ELEMENTWISE, _REDUCING_OR_RESAMPLING, _MAKING_OR_MOVING)).split())
 """Operators of torch's ``aten`` without multiply-adds, besides those fvcore ignores itself."""

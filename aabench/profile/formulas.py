@@ -17,12 +17,16 @@ from aabench.layers import (
     CBAM,
     GALA,
     AttentionCore,
+    AxialAttention,
     EfficientAttention,
     GatherExcite,
     LinearAttention,
     Linformer,
+    Nystromformer,
+    Performer,
     RelativePosition2d,
     SqueezeExcite,
+    WindowAttention,
 )
 
 Shape = tuple[int, ...]
@@ -88,23 +92,80 @@ def efficient_attention(module: EfficientAttention, shapes: tuple[Shape, ...]) -
 
 def linear_attention(module: LinearAttention, shapes: tuple[Shape, ...]) -> Work:
     """The same and n d a head for the sums that the result is divided by."""
-    operations, activations = efficient_attention(EfficientAttention(module.feature_size), shapes)
-    return Work({"attention": operations["attention"] + prod(shapes[0])}, activations + prod(shapes[0][:-1]))
+    (*queries, key_channels), _, (*_, value_channels), *_ = shapes
+    return _by_features(prod(queries), prod(queries[:2]), key_channels, value_channels)
+
+
+def performer(module: Performer, shapes: tuple[Shape, ...]) -> Work:
+    """r features of each q' and k', 2 n r d' multiply-adds a head, then linear attention over them.
+
+    d' = d + H + W with relative positions, else d, here and below.
+    """
+    (*queries, key_channels), _, (*_, value_channels), *relative = shapes
+    features = 2 * prod(queries) * module.size
+    operations, activations = _by_features(prod(queries), prod(queries[:2]), module.size, value_channels)
+    width = key_channels + _positions(relative)
+    return Work({"attention": operations["attention"] + features * width}, activations + features)
+
+
+def _by_features(queries: int, heads: int, features: int, value_channels: int) -> Work:
+    """K^T V, sum K, and both read by each query, for keys and queries of some features, over all images and heads."""
+    operations = queries * features * (2 * value_channels + 1)
+    return Work({"attention": operations}, heads * features * value_channels + queries * (value_channels + 1))
 
 
 def linformer(module: Linformer, shapes: tuple[Shape, ...]) -> Work:
-    """E K', Q' (E K')^T, F V and A (F V): 2 n k (d' + e) a head; d' = d + H + W with relative positions, else d."""
+    """E K', Q' (E K')^T, F V and A (F V): 2 n k (d' + e) a head."""
     (batch, heads, tokens, key_channels), _, (*_, value_channels), *relative = shapes
-    width = key_channels + sum(shape[-1] for shape in relative) + value_channels
-    pairs = batch * heads * tokens * module.projected
-    outputs = batch * heads * (module.projected * width + tokens * value_channels)
+    width = key_channels + _positions(relative) + value_channels
+    pairs = batch * heads * tokens * module.size
+    outputs = batch * heads * (module.size * width + tokens * value_channels)
     return Work({"attention": 2 * pairs * width}, pairs + outputs)
 
 
+def nystromformer(module: Nystromformer, shapes: tuple[Shape, ...]) -> Work:
+    """Three maps, of n m, m m and m n; V read by the last, Z by that, and the result by the first.
+
+    (2 n m + m^2) (d' + e) multiply-adds a head, and 4 m^3 an iteration.
+    """
+    (batch, heads, tokens, key_channels), _, (*_, value_channels), *relative = shapes
+    m = module.landmarks
+    maps = 2 * tokens * m + m * m
+    inverse = module.iterations * 4 * m**3
+    operations = maps * (key_channels + _positions(relative) + value_channels) + inverse
+    outputs = maps + (2 * m + tokens) * value_channels + module.iterations * 4 * m * m
+    return Work({"attention": batch * heads * operations}, batch * heads * outputs)
+
+
+def axial_attention(module: AxialAttention, shapes: tuple[Shape, ...]) -> Work:
+    """Each query meets the W keys of its row, then the H of its column: n (H + W) (d + e) multiply-adds a head."""
+    (*queries, key_channels), _, (*_, value_channels), *_ = shapes
+    pairs = prod(queries) * sum(module.feature_size)
+    return Work({"attention": pairs * (key_channels + value_channels)}, pairs + 2 * prod(queries) * value_channels)
+
+
+def window_attention(module: WindowAttention, shapes: tuple[Shape, ...]) -> Work:
+    """Each query meets the w w keys of its window: w^2 (d + e) multiply-adds a head, for queries in the padding too."""
+    (batch, heads, _, key_channels), _, (*_, value_channels), *_ = shapes
+    cells = prod(module.scope)
+    windows = prod(-(-side // tile) for side, tile in zip(module.feature_size, module.scope, strict=True))
+    queries = batch * heads * windows * cells
+    work = queries * cells * (key_channels + value_channels)
+    return Work({"attention": work}, queries * (cells + value_channels))
+
+
+def _positions(relative: list[Shape]) -> int:
+    """H + W, from the shapes of the relative logits; 0 where there are none."""
+    return sum(shape[-1] for shape in relative)
+
+
 def relative_position(module: RelativePosition2d, shapes: tuple[Shape, ...]) -> Work:
-    """q (N, Nh, n, d): each query meets H row and W column embeddings, n (H + W) d multiply-adds a head."""
+    """q (N, Nh, n, d): each query meets H row and W column embeddings, n (H + W) d multiply-adds a head.
+
+    With windows, those of one window.
+    """
     *queries, key_channels = shapes[0]
-    logits = prod(queries) * sum(module.feature_size)
+    logits = prod(queries) * sum(module.window)
     return Work({"relative": logits * key_channels}, logits)
 
 
@@ -124,7 +185,11 @@ FORMULAS: Mapping[type[nn.Module], Formula] = {
     AttentionCore: attention_core,
     EfficientAttention: efficient_attention,
     LinearAttention: linear_attention,
+    Performer: performer,
     Linformer: linformer,
+    Nystromformer: nystromformer,
+    AxialAttention: axial_attention,
+    WindowAttention: window_attention,
     RelativePosition2d: relative_position,
     SqueezeExcite: gate,
     GatherExcite: gate,
