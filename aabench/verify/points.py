@@ -133,4 +133,5 @@ def name_sides(sides: Sequence[int], of: Sequence[int]) -> str:
             runs[-1].append(index)
         else:
             runs.append([index])
-    return ", ".join(f"{of[run[0]]} to {of[run[-1]]}" if len(run) > 1 else str(of[run[0]]) for run in runs)
+    named = [[f"{of[run[0]]} to {of[run[-1]]}"] if len(run) > 2 else [str(of[index]) for index in run] for run in runs]
+    return ", ".join(name for names in named for name in names)

@@ -39,7 +39,7 @@ def test_less_at_every_side() -> None:
     ("new", "status", "where"),
     [
         ((100, 999, 9999, 99), "consistent", "less at 64 to 256, not at 32;"),  # equal is not less
-        ((99, 1001, 9999, 99), "consistent", "less at 32, 128 to 256, not at 64;"),
+        ((99, 1001, 9999, 99), "consistent", "less at 32, 128, 256, not at 64;"),
         ((101, 1001, 10_001, 99), "consistent", "less at 256, not at 32 to 128;"),
         (OLD, "contradicted", "not less at 32 to 256;"),
     ],
@@ -90,7 +90,7 @@ def test_what_was_measured_has_to_agree() -> None:
     assert {run[0].id, run[1].id} < set(found.rows)
     against = verdict(*rows, *run, measured("old", 64, 1000, 9000))
     assert against.status == "consistent"
-    assert against.reason.startswith("less at 32, 128 to 256, not at 64; ")
+    assert against.reason.startswith("less at 32, 128, 256, not at 64; ")
     assert against.reason.endswith(f"; allocated_peak is less at 32, not at 64 ({way})")
 
 
@@ -104,18 +104,25 @@ def test_a_run_alone_is_judged_too_and_one_out_of_memory_has_its_prediction() ->
     assert "; allocated_peak is less at 32 to 128 (" in found.reason
 
 
-def test_the_command_that_is_named_settles_a_claim_of_the_catalog() -> None:
-    # The real networks and a real prediction, at one of the sweep's sides.
+def test_claims_of_the_catalog_name_the_command_for_all_their_sides() -> None:
     shipped = load_catalog()
-    (own,) = [c for c in shipped.claims_of("eaa-resnet18-linear") if c.id.endswith("explicit/memory/eaanet-training")]
-    unjudged = judge(own, [], shipped)
-    assert unjudged.reason == (
-        "`aabench profile eaa-resnet18-linear aa-resnet18-explicit --mode train --batch 8 --res 32..512 --predict` "
-        "settles it"
-    )
-    sweep = shipped.sweeps["eaanet-training"]
-    small = shipped.model_copy(update={"sweeps": {sweep.name: sweep.model_copy(update={"sides": (64,)})}})
-    tasks = [shipped.task(name) for name in ("eaa-resnet18-linear", "aa-resnet18-explicit")]
-    rows = list(predict_points([(task, 64) for task in tasks], Way(sweep.mode, sweep.batch, sweep.dtype)))
-    found = judge(own, rows, small)
-    assert (found.status, found.reason[:13]) == ("verified", "less at 64; a")
+    for name in ("eaa-resnet18-linear", "eaa-resnet18-efficient"):
+        reasons = {judge(of, [], shipped).reason for of in shipped.claims_of(name) if of.kind != "absolute"}
+        assert reasons >= {
+            f"`aabench profile {name} {other} --mode train --batch 8 --res 32..512 --predict` settles it"
+            for other in ("aa-resnet18-explicit", "eaa-resnet18-fused")
+        }
+
+
+def test_real_predictions_are_what_is_judged() -> None:
+    shipped = load_catalog()
+    pair = {"task": "resnet20-cifar10", "baseline": "resnet56-cifar10"}
+    sweeps = {"training": catalog().sweeps["training"].model_copy(update={"sides": (16, 32, 64)})}
+    tasks = [shipped.task(name) for name in pair.values()]
+    rows = list(predict_points([(task, side) for task in tasks for side in (16, 32, 64)], Way("train", 8)))
+    known = shipped.model_copy(update={"sweeps": sweeps})
+    found = judge(claim("memory", "ordinal", **pair), rows, known)
+    assert (found.status, len(found.rows)) == ("verified", 6)
+    for metric in ("memory", "flops"):  # both nets are convolutions alone, but for one linear layer
+        growth = judge(claim(metric, "growth", **pair), rows, known)
+        assert (growth.n, growth.measured) == (3, pytest.approx(0, abs=0.1))
