@@ -102,14 +102,16 @@ def test_the_report_measures_nothing():
     assert parts & {"record", "verify"}, "a report is made of the log and its verdicts"
     names = {name for path in files for name in imported(ast.parse(path.read_text()))}
     of_profile = {".".join(name.split(".")[:3]) for name in names if name.startswith("aabench.profile")}
-    assert of_profile == {"aabench.profile.laws", "aabench.profile.scaling"}, "laws are fitted to rows, nothing is run"
+    assert of_profile == {f"aabench.profile.{name}" for name in ("laws", "scaling", "ways")}, (
+        "rows are read, nothing is run"
+    )
 
 
 @pytest.mark.parametrize(
     "name",
     [
         *("catalog", "errors", "levels", "record", "verify", "report", "compare", "audit"),
-        *("profile.laws", "profile.scaling"),
+        *("profile.laws", "profile.scaling", "profile.ways"),
     ],
 )
 def test_no_torch_is_imported_with(name):

@@ -1,7 +1,8 @@
-"""Paper, Claim, Task, Recipe: what ``tasks/*.toml`` says, checked. Imports no torch."""
+"""Paper, Claim, Task, Recipe, Sweep: what ``tasks/*.toml`` says, checked. Imports no torch."""
 
 from aabench.catalog.load import Catalog, Fault, load_catalog, read_catalog, tasks_folder
 from aabench.catalog.schema import Claim, Paper, Quantity, Recipe, Smoke, Task
+from aabench.catalog.sweep import Sweep
 
 __all__ = [
     "Catalog",
@@ -11,6 +12,7 @@ __all__ = [
     "Quantity",
     "Recipe",
     "Smoke",
+    "Sweep",
     "Task",
     "load_catalog",
     "read_catalog",

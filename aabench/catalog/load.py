@@ -1,9 +1,10 @@
 """From ``tasks/*/*.toml`` to a catalog: every fault of every file is found in one pass.
 
-A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]`` and ``[[claim]]``. What the tasks (or
-the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``, what its claims share in
-``[table]``.
-A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric.
+A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[sweep]]`` and ``[[claim]]``. What
+the tasks (or the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``, what its claims
+share in ``[table]``.
+A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric. Where it names no task, it is a
+claim on each of the table's ``tasks``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
 from aabench.catalog.schema import Claim, Frozen, Kind, Metric, Paper, Quantity, Recipe, Tag, Task
+from aabench.catalog.sweep import Sweep
 from aabench.errors import AABenchError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -38,25 +41,28 @@ class _Table(Frozen):
     name: str | None = None
     tag: Tag | None = None
     convention: str | None = None
+    tasks: tuple[str, ...] = ()
 
 
 class _ClaimRow(Frozen):
-    task: str
+    task: str | None = None
     row: str
     table: str | None = None
     tag: Tag | None = None
     kind: Kind = "absolute"
     baseline: str | None = None
+    sweep: str | None = None
     values: dict[Metric, Quantity] = Field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
 
 
 class Catalog(Frozen):
-    """All papers, recipes, tasks (by name) and claims."""
+    """All papers, recipes, tasks, sweeps (by name) and claims."""
 
     papers: dict[str, Paper]
     recipes: dict[str, Recipe]
     tasks: dict[str, Task]
+    sweeps: dict[str, Sweep] = Field(default_factory=dict)
     claims: tuple[Claim, ...]
 
     def task(self, name: str) -> Task:
@@ -78,6 +84,11 @@ class Catalog(Frozen):
     def claims_of(self, name: str) -> tuple[Claim, ...]:
         """The claims on a task."""
         return tuple(claim for claim in self.claims if claim.task == name)
+
+    def sweeps_of(self, name: str) -> tuple[Sweep, ...]:
+        """The sweeps that judge claims on a task, each once."""
+        names = dict.fromkeys(claim.sweep for claim in self.claims_of(name) if claim.sweep is not None)
+        return tuple(self.sweeps[sweep] for sweep in names)
 
 
 def tasks_folder() -> Path:
@@ -131,6 +142,7 @@ class _Reader:
         self.papers: _Kept[Paper] = _Kept()
         self.recipes: _Kept[Recipe] = _Kept()
         self.tasks: _Kept[Task] = _Kept()
+        self.sweeps: _Kept[Sweep] = _Kept()
         self.claims: _Kept[Claim] = _Kept()
 
     def fault(self, file: str, key: str, message: str) -> None:
@@ -141,6 +153,7 @@ class _Reader:
             papers=self.papers.records,
             recipes=self.recipes.records,
             tasks=self.tasks.records,
+            sweeps=self.sweeps.records,
             claims=tuple(self.claims.records.values()),
         )
 
@@ -150,7 +163,7 @@ class _Reader:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             self.fault(file, "-", f"cannot be read: {error}")
             return
-        known = ("paper", "recipe", "defaults", "source", "task", "table", "claim")
+        known = ("paper", "recipe", "defaults", "source", "task", "sweep", "table", "claim")
         for key in content.keys() - set(known):
             self.fault(file, key, f"unknown key; a file holds {', '.join(known)}")
         paper = file.split("/")[0]
@@ -163,6 +176,8 @@ class _Reader:
         for key, entry in self._entries(content, "task", file):
             own = {**source, **entry.get("source", {})}
             self._keep(self.tasks, Task, {"paper": paper, **shared, **entry, "source": own}, file, key)
+        for key, entry in self._entries(content, "sweep", file):
+            self._keep(self.sweeps, Sweep, {**entry, "source": {**source, **entry.get("source", {})}}, file, key)
         table = self._parse(_Table, content.get("table", {}), file, "table")
         for key, entry in self._entries(content, "claim", file):
             row = self._parse(_ClaimRow, entry, file, key)
@@ -182,24 +197,29 @@ class _Reader:
         if name is None or tag is None:
             self.fault(file, key, "needs a table and a tag, here or in [table]")
             return
+        tasks = table.tasks if row.task is None else (row.task,)
+        if not tasks:
+            self.fault(file, key, "needs a task, here, or tasks in [table] that all its claims are on")
         values: dict[Metric, Quantity | None] = {**dict.fromkeys(row.metrics, None), **row.values}
         if not values:
-            self.fault(file, key, "claims nothing: give values, or metrics for an ordinal claim")
-        for metric, value in values.items():
+            self.fault(file, key, "claims nothing: give values, or metrics for a claim of kind ordinal or growth")
+        for task, (metric, value) in product(tasks, values.items()):
             where = name.lower().replace(" ", "-")
             against = f"-vs-{row.baseline}" if row.kind != "absolute" else ""
+            what = f"{metric}-growth" if row.kind == "growth" else metric
             content = {
-                "id": f"{paper}/{where}/{row.task}{against}/{metric}",
+                "id": f"{paper}/{where}/{task}{against}/{what}{f'/{row.sweep}' if row.sweep else ''}",
                 "paper": paper,
                 "table": name,
                 "row": row.row,
                 "tag": tag,
-                "task": row.task,
+                "task": task,
                 "metric": metric,
                 "kind": row.kind,
                 "value": value,
                 "convention": table.convention if metric == "flops" else None,
                 "baseline": row.baseline,
+                "sweep": row.sweep,
             }
             self._keep(self.claims, Claim, content, file, f"{key}.{metric}", name_key="id")
 
@@ -235,6 +255,17 @@ class _Reader:
             file, key = self.claims.place[name]
             self._check(file, f"{key}.task", "task", claim.task, self.tasks.records)
             self._check(file, f"{key}.baseline", "task", claim.baseline, self.tasks.records)
+            self._check(file, f"{key}.sweep", "sweep", claim.sweep, self.sweeps.records)
+            self._check_sides(file, key, claim)
+
+    def _check_sides(self, file: str, key: str, claim: Claim) -> None:
+        sweep = self.sweeps.records.get(claim.sweep or "")
+        if sweep is None:
+            return
+        if claim.kind == "delta" and len(sweep.sides) != 1:
+            self.fault(file, f"{key}.sweep", f"a difference is at one side, and {sweep.name} has {len(sweep.sides)}")
+        if claim.kind == "growth" and len(sweep.sides) < 3:
+            self.fault(file, f"{key}.sweep", f"growth is fitted over 3 sides or more; {sweep.name} has fewer")
 
     def _check(self, file: str, key: str, kind: str, name: str | None, known: dict[str, Any]) -> None:
         if name is not None and name not in known:

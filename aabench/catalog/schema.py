@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
-Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived"]
-Metric = Literal["params", "flops", "top1", "top5", "correct", "AP"]
-Kind = Literal["absolute", "delta", "ordinal"]
+Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived", "ours"]
+"""Where a claim comes from. ``ours``: no paper says it, it is a question of ours that is judged like a claim."""
+Metric = Literal["params", "flops", "top1", "top5", "correct", "AP", "latency_ms", "memory"]
+Kind = Literal["absolute", "delta", "ordinal", "growth"]
 Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
 Argument = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
@@ -25,8 +26,21 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
     "top5": ("%", "points"),
     "correct": ("images",),
     "AP": ("%", "points"),
+    "latency_ms": ("%",),
+    "memory": (),
 }
-"""Which units a claim on a metric may be printed in."""
+"""Which units a claim on a metric may be printed in. Of a latency only the increase over a baseline is claimed, in % of
+that; of a memory only that it is less, or grows slower."""
+
+KINDS_OF: dict[str, tuple[Kind, ...]] = {
+    "flops": ("absolute", "ordinal", "growth"),
+    "latency_ms": ("delta",),
+    "memory": ("ordinal", "growth"),
+}
+"""Which kinds a claim on a metric may be of, where not any but ``growth``."""
+
+COSTS = ("latency_ms", "memory")
+"""Metrics that are measured by a profile, and of which less is better: an ordinal claim on one says less, not more."""
 
 _QUANTITY = re.compile(r"^(?P<printed>[+-]?\d+(?:\.\d+)?)(?:\s+(?P<unit>\S+))?$")
 
@@ -124,27 +138,51 @@ class Claim(Frozen):
     metric: Metric
     kind: Kind = "absolute"
     value: Quantity | None = None
-    """None for an ordinal claim."""
+    """None for a claim of kind ordinal or growth."""
     convention: str | None = None
     """How the paper counts, for FLOPs."""
     baseline: str | None = None
-    """The task a delta or ordinal claim compares with; the claim is on task minus baseline, or task > baseline."""
+    """The task compared with. The claim is on task minus baseline (of a latency: in % of the baseline's), on task >
+    baseline (of a cost: task < baseline), or on growing slower with the side than the baseline does."""
+    sweep: str | None = None
+    """The sweep (:mod:`aabench.catalog.sweep`) that judges a claim on a cost or on growth."""
+
+    @property
+    def measure(self) -> str:
+        """The metric, and how it is run where the claim depends on that: ``latency_ms (v100-training)``."""
+        return self.metric if self.sweep is None else f"{self.metric} ({self.sweep})"
+
+    @property
+    def saying(self) -> str:
+        """What is claimed of it: ``25.8 M``, ``+1.3 points over resnet50``, ``above resnet50``."""
+        if self.kind == "ordinal":
+            return f"{'below' if self.metric in COSTS else 'above'} {self.baseline}"
+        if self.kind == "growth":
+            return f"grows slower than {self.baseline}"
+        value = str(self.value) if self.value else "unspecified"
+        return f"{value} over {self.baseline}" if self.baseline else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        known = KINDS_OF.get(self.metric, ("absolute", "delta", "ordinal"))
+        if self.kind not in known:
+            raise ValueError(f"a claim on {self.metric} is of kind {' or '.join(known)}, not {self.kind}")
+        profiled = self.metric in COSTS or self.kind == "growth"
+        if profiled != (self.sweep is not None):
+            what = f"{self.metric}, kind {self.kind}"
+            raise ValueError(f"a claim on {what}, {'needs a sweep that judges it' if profiled else 'takes no sweep'}")
         if self.kind == "absolute" and self.baseline is not None:
             raise ValueError("an absolute claim has no baseline")
         if self.kind != "absolute" and self.baseline is None:
             raise ValueError(f"a claim of kind {self.kind!r} needs a baseline task")
-        if (self.kind == "ordinal") != (self.value is None):
-            raise ValueError(
-                f"a claim of kind {self.kind!r} {'takes no' if self.kind == 'ordinal' else 'needs a'} value"
-            )
+        compares = self.kind in ("ordinal", "growth")
+        if compares != (self.value is None):
+            raise ValueError(f"a claim of kind {self.kind!r} {'takes no' if compares else 'needs a'} value")
         if self.value is not None:
             allowed = UNITS_OF[self.metric]
             if self.value.unit not in allowed:
                 raise ValueError(f"{self.metric} is given in {' or '.join(allowed)}, not {self.value.unit}")
-            if (self.kind == "delta") != (self.value.unit == "points"):
+            if self.metric not in COSTS and (self.kind == "delta") != (self.value.unit == "points"):
                 raise ValueError(f"a claim of kind {self.kind!r} is not given in {self.value.unit}")
         return self
 

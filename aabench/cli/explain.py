@@ -22,6 +22,8 @@ def explain(task: Annotated[str, typer.Argument(help="A task of `aabench list`."
     }
     typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
     _print("task", settings, chosen.source)
+    for sweep in catalog.sweeps_of(task):
+        _print(f"sweep {sweep.name}", sweep.settings(), sweep.source)
     if recipe is not None:
         _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
         smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}

@@ -23,6 +23,7 @@ def show(
         content = {
             "task": chosen.model_dump(mode="json"),
             "recipe": recipe and recipe.model_dump(mode="json"),
+            "sweeps": [sweep.model_dump(mode="json") for sweep in catalog.sweeps_of(task)],
             "claims": [claim.model_dump(mode="json") for claim in claims],
         }
         typer.echo(json_module.dumps(content, indent=2))
@@ -41,9 +42,13 @@ def show(
             f"  recipe  {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, {recipe.optimizer.upper()}, "
             f"{recipe.schedule} learning rate {recipe.lr:g} per {recipe.lr_batch}, weight decay {recipe.weight_decay:g}"
         )
+    for sweep in catalog.sweeps_of(task):
+        where = f" on one {sweep.gpu}" if sweep.gpu else ""
+        sides = ", ".join(map(str, sweep.sides))
+        typer.echo(f"  sweep   {sweep.name}: {sweep.mode}, batch {sweep.batch}, {sweep.dtype}, sides {sides}{where}")
     typer.echo("  claims")
+    width = max((len(claim.measure) for claim in claims), default=0)
     for claim in claims:
-        compared = f" over {claim.baseline}" if claim.baseline else ""
-        value = str(claim.value) if claim.value else "greater"
         convention = f", counted as {claim.convention}" if claim.convention else ""
-        typer.echo(f"    {claim.metric:<7} {value}{compared}  [{claim.table}, {claim.row}; {claim.tag}{convention}]")
+        source = f"{claim.table}, {claim.row}; {claim.tag}{convention}"
+        typer.echo(f"    {claim.measure:<{width}} {claim.saying}  [{source}]")

@@ -33,7 +33,7 @@ def verdict_table(verdicts: Iterable[Verdict]) -> Table:
     for verdict in verdicts:
         table.add_row(
             Text(verdict.claim.task),
-            Text(f"{verdict.claim.table}: {verdict.claim.metric} {verdict.claimed}"),
+            Text(f"{verdict.claim.table}: {verdict.claim.measure} {verdict.claimed}"),
             Text(verdict.status, style=STYLES[verdict.status]),
             Text(verdict.reason),
         )

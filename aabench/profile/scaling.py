@@ -221,6 +221,31 @@ def local_exponents(
     return tuple(_local(*first, *second) for first, second in pairwise(points))
 
 
+def fitted_exponent(sides: Sequence[float], values: Sequence[float]) -> LocalExponent:
+    """The slope of the line through log y over log s, by least squares, with its 95 % Student interval.
+
+    A cost is a sum of powers, and its local exponent changes with the side: of exact counts, the interval says how far
+    they are from a single power. The exponent of a ratio is the difference of the two exponents, paired side by side.
+
+    Args:
+        sides: at least 3, ascending, in pixels.
+        values: above 0.
+
+    Raises:
+        AABenchError: fewer sides, or what :func:`local_exponents` refuses.
+    """
+    if len(sides) < 3:
+        raise AABenchError(f"a fitted exponent with an interval needs at least 3 sides, got {len(sides)}")
+    local_exponents(sides, values)
+    s, y = np.log(np.asarray(sides, float)), np.log(np.asarray(values, float))
+    s -= s.mean()
+    slope = float(s @ y / (s @ s))
+    residuals = y - y.mean() - slope * s
+    error = float(np.sqrt((residuals @ residuals) / (len(s) - 2) / (s @ s)))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, len(s) - 2)) * error
+    return LocalExponent((float(sides[0]), float(sides[-1])), slope, (slope - half, slope + half))
+
+
 Interval = tuple[float, float] | None
 
 

@@ -10,14 +10,18 @@ import pandas as pd
 from aabench.catalog import Catalog
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import MISSING, show
-from aabench.verify import JUDGEMENTS, MARGIN, Verdict
+from aabench.verify import JUDGEMENTS, LATENCY_MARGIN, MARGIN, Verdict
 
 MEANING = {
     "verified": f"what we measured prints as the paper's number; an accuracy: its 95 % interval lies within {MARGIN} "
-    "points of the paper's number",
-    "consistent": f"the interval holds the paper's number, and reaches more than {MARGIN} points beyond it",
-    "contradicted": "what we measured prints as another number; an accuracy: its interval does not hold the paper's",
-    "underpowered": "the interval is wider than the effect that the paper claims: too few seeds or images to tell",
+    f"points of the paper's number, an increase in latency: within {LATENCY_MARGIN:g}; memory: less at every side; "
+    "growth: never faster from one side to the next",
+    "consistent": "the interval holds the paper's number, and reaches more than that beyond it; memory: less at some "
+    "sides; growth: slower at the largest sides",
+    "contradicted": "what we measured prints as another number; an accuracy or latency: its interval does not hold the "
+    "paper's; memory: less at no side; growth: not slower even at the largest sides",
+    "underpowered": "the interval is wider than the effect that the paper claims: too few seeds or images to tell; or "
+    "sides are missing",
     "blocked": "it needs something that is not here",
     "not-run": "it could be measured, and was not",
     "unspecified": "the paper's number is not known",
@@ -100,6 +104,13 @@ def _legend(verdicts: Sequence[Verdict]) -> list[str]:
         lines.append("*second-hand*: somebody else's transcription of the paper.")
     if "recalled" in labels:
         lines.append("*unconfirmed*: recalled, with no document at hand.")
+    if "ours" in labels:
+        lines.append("*our question*: no paper says it; it is judged like a claim.")
+    if any(verdict.claim.kind == "growth" for verdict in verdicts):
+        lines.append(
+            "The exponent measured of a growth is that of a line through the logarithms of cost and side, less the "
+            "baseline's. Memory that belongs to the weights is left out there."
+        )
     return lines
 
 
@@ -108,7 +119,7 @@ def _claims_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
         {
             "row": verdict.claim.row,
             "task": code(verdict.claim.task),
-            "metric": verdict.claim.metric,
+            "metric": verdict.claim.measure,
             "paper": verdict.claimed,
             "measured": _measured(verdict),
             "convention": verdict.convention or "",
@@ -133,7 +144,7 @@ def _measured(verdict: Verdict) -> str:
 
 
 def _claim_name(verdict: Verdict) -> str:
-    return f"{verdict.claim.table}, {verdict.claim.row}: {verdict.claim.metric}"
+    return f"{verdict.claim.table}, {verdict.claim.row}: {verdict.claim.measure}"
 
 
 def _by_table(verdicts: Sequence[Verdict]) -> Iterator[tuple[str, str, list[Verdict]]]:

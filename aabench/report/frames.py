@@ -12,7 +12,8 @@ from aabench.record import Measurement, Value
 from aabench.verify import Verdict
 
 CLAIM_COLUMNS = (
-    *("claim", "paper", "table", "row", "task", "metric", "kind", "baseline", "source", "printed", "printed_unit"),
+    *("claim", "paper", "table", "row", "task", "metric", "kind", "baseline", "sweep"),
+    *("source", "printed", "printed_unit"),
     *("low", "high", "verdict", "measured", "unit", "convention", "interval_low", "interval_high", "n", "n_of"),
     *("reason", "rows"),
 )
@@ -39,7 +40,10 @@ def _claim_line(verdict: Verdict) -> dict[str, Any]:
     interval_low, interval_high = verdict.interval or (None, None)
     return {
         "claim": claim.id,
-        **{name: getattr(claim, name) for name in ("paper", "table", "row", "task", "metric", "kind", "baseline")},
+        **{
+            name: getattr(claim, name)
+            for name in ("paper", "table", "row", "task", "metric", "kind", "baseline", "sweep")
+        },
         "source": claim.tag,
         "printed": claim.value.printed if claim.value else None,
         "printed_unit": claim.value.unit if claim.value else None,

@@ -8,10 +8,10 @@ import pandas as pd
 
 from aabench.profile.laws import Crossing, Curve, Overtaking, Pair, crossings, growth_laws, overtaking
 from aabench.profile.scaling import EXACT, NOISY, Coefficient
+from aabench.profile.ways import by_way
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import MISSING, with_prefix
-from aabench.report.ways import by_way
 
 _INTRODUCTION = (
     "Each law is a sum of powers of the side s in pixels, fitted to relative errors. Coefficients are in the metric's "

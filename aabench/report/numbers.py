@@ -16,6 +16,7 @@ _SCALES: dict[str, tuple[float, str]] = {
     "bytes": (2**20, "{:,.1f} MiB"),
     "%": (1, "{:.2f} %"),
     "points": (1, "{:+.2f} points"),
+    "exponent": (1, "{:+.2f}"),
     "ms": (1, "{:,.2f} ms"),
     "images": (1, "{:,.0f} images"),
     "images/s": (1, "{:,.1f} images/s"),

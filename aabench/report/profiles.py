@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from aabench.errors import AABenchError
+from aabench.profile.ways import Way, by_way
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import MISSING, show, show_number
 from aabench.report.plots import Chart, Look, Mark, Panel, Series
-from aabench.report.ways import Way, by_way
 
 OUT_OF_MEMORY = "out of memory"
 _INTRODUCTION = (

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from aabench.profile.ways import way_of
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import show, show_number
-from aabench.report.ways import way_of
 
 
 def trials(rows: Sequence[Measurement]) -> list[str]:

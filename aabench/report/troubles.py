@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from aabench.profile.ways import way_of
 from aabench.record import Log, Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import run_name, show_number
-from aabench.report.ways import way_of
 
 EXCERPT = 60
 """Characters shown of a broken line."""

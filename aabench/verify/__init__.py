@@ -3,10 +3,12 @@
 from aabench.verify.accuracy import MARGIN
 from aabench.verify.effect import Effect, SeedPlan, claimed_effect, plan_seeds
 from aabench.verify.judge import judge, judge_all
+from aabench.verify.latency import LATENCY_MARGIN
 from aabench.verify.verdict import JUDGEMENTS, Judgement, Verdict, exit_code
 
 __all__ = [
     "JUDGEMENTS",
+    "LATENCY_MARGIN",
     "MARGIN",
     "Effect",
     "Judgement",

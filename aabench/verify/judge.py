@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from aabench.catalog import Catalog, Claim
+from aabench.catalog import Catalog, Claim, Sweep
 from aabench.record import Measurement
 from aabench.verify.accuracy import judge_accuracy
+from aabench.verify.growth import judge_growth
+from aabench.verify.latency import judge_latency
+from aabench.verify.memory import judge_memory
 from aabench.verify.structure import LEVEL_OF, judge_exact
 from aabench.verify.unjudged import blocked, unspecified
 from aabench.verify.verdict import Verdict
@@ -17,16 +20,25 @@ def judge(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdic
 
     Rows of altered or unfinished runs never count, nor do smoke runs. Parameters, FLOPs and exact image counts are
     compared with the interval of the printed value; accuracies by their 95 % interval: over the images of one run
-    (Wilson), over seeds (Student), and differences over seeds (Welch) or over the shared images of one pair.
+    (Wilson), over seeds (Student), and differences over seeds (Welch) or over the shared images of one pair. Costs and
+    their growth are judged by the points of a profile in the claim's sweep.
     """
-    if claim.value is None and claim.kind != "ordinal":
+    if claim.value is None and claim.kind not in ("ordinal", "growth"):
         return unspecified(claim)
     for name in (claim.task, claim.baseline):
         if name is not None and catalog.tasks[name].blocked is not None:
             return blocked(claim, name, catalog.tasks[name].blocked)
+    if claim.sweep is not None:
+        return _judge_cost(claim, catalog.sweeps[claim.sweep], rows)
     if claim.metric in LEVEL_OF:
         return judge_exact(claim, rows)
     return judge_accuracy(claim, rows, catalog)
+
+
+def _judge_cost(claim: Claim, sweep: Sweep, rows: Sequence[Measurement]) -> Verdict:
+    if claim.kind == "growth":
+        return judge_growth(claim, sweep, rows)
+    return (judge_latency if claim.metric == "latency_ms" else judge_memory)(claim, sweep, rows)
 
 
 def judge_all(

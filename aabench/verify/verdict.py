@@ -25,7 +25,7 @@ MEASURED: tuple[Judgement, ...] = ("verified", "consistent", "contradicted", "un
 """Those that rest on a measurement."""
 
 
-SOURCE_LABELS = {"second-hand": "second-hand", "recalled": "unconfirmed"}
+SOURCE_LABELS = {"second-hand": "second-hand", "recalled": "unconfirmed", "ours": "our question"}
 """Source tag -> how a value must be shown wherever it is shown (papers/README.md); other tags need no label."""
 
 
@@ -39,26 +39,23 @@ class Verdict(Frozen):
     measured: int | float | None = None
     """In ``unit``. None where nothing that counts was measured."""
     unit: str | None = None
-    """``parameters``, ``FLOPs``, ``%``, ``points``, ``images``: never scaled."""
+    """``parameters``, ``FLOPs``, ``%``, ``points``, ``images``, ``bytes``: never scaled. ``exponent``: how much faster
+    than the baseline it grows with the side."""
     convention: str | None = None
     """How it was counted, or which epoch it is of."""
     interval: tuple[float, float] | None = None
     """95 % interval of ``measured``."""
     n: int | None = None
-    n_of: Literal["seeds", "images"] | None = None
-    """What ``n`` counts: the seeds an interval is over, or the test images of one run."""
+    n_of: Literal["seeds", "images", "sides"] | None = None
+    """What ``n`` counts: the seeds or sides an interval is over, or the test images of one run."""
     rows: tuple[str, ...] = ()
     """Ids of the rows of the log that it rests on."""
 
     @property
     def claimed(self) -> str:
         """What the paper says, with its source's label: ``25.8 M``, ``above resnet50 (unconfirmed)``."""
-        claim = self.claim
-        value = str(claim.value) if claim.value else ("above" if claim.kind == "ordinal" else "unspecified")
-        if claim.baseline:
-            value += f" {claim.baseline}" if claim.kind == "ordinal" else f" over {claim.baseline}"
-        label = SOURCE_LABELS.get(claim.tag)
-        return f"{value} ({label})" if label else value
+        label = SOURCE_LABELS.get(self.claim.tag)
+        return f"{self.claim.saying} ({label})" if label else self.claim.saying
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:

@@ -44,6 +44,14 @@ TABLE_2 = {
     "gala-resnet50": ("29.4", "77.5"),
     "aa-resnet50-share-25": ("24.3", "77.7"),
 }
+# Increase of the latency over ResNet-50 in %: inference, training (aanet.md, Table 2)
+LATENCIES = {
+    "se-resnet50": (12, 92),
+    "bam-resnet50": (19, 43),
+    "cbam-resnet50": (56, 132),
+    "gala-resnet50": (86, 133),
+    "aa-resnet50-share-25": (29, 25),
+}
 # Top-1, top-5 (aanet.md, Table 7)
 TABLE_7 = {
     "aa-resnet34-no-position": ("74.4", "91.9"),
@@ -74,7 +82,7 @@ FIGURE_4 = {25: "77.5", 50: "76.6", 75: "75.4", 100: "71.1"}
 
 
 def printed(table, tag="printed"):
-    claims = [c for c in load_catalog().claims if c.paper == "aanet" and c.table == table]
+    claims = [c for c in load_catalog().claims if c.paper == "aanet" and c.table == table and c.sweep is None]
     assert {c.tag for c in claims} == {tag}
     return {(c.task, c.metric): str(c.value) for c in claims}
 
@@ -93,6 +101,19 @@ def test_table_2():
     for task, (params, top1) in TABLE_2.items():
         expected |= {(task, "params"): f"{params} M", (task, "top1"): f"{top1} %"}
     assert printed("Table 2", "recalled") == expected
+
+
+def test_the_latencies_of_table_2_and_where_they_were_measured():
+    claims = {c.id: c for c in load_catalog().claims if c.paper == "aanet" and c.metric == "latency_ms"}
+    expected = {}
+    for task, (inference, training) in LATENCIES.items():
+        at = f"aanet/table-2/{task}-vs-resnet50/latency_ms"
+        expected |= {f"{at}/v100-inference": f"+{inference} %", f"{at}/v100-training": f"+{training} %"}
+    assert {name: str(claim.value) for name, claim in claims.items()} == expected
+    assert {(c.tag, c.kind, c.baseline) for c in claims.values()} == {("recalled", "delta", "resnet50")}
+    for sweep, mode in (("v100-inference", "infer"), ("v100-training", "train")):
+        settings = {"mode": mode, "batch": 128, "dtype": "fp32", "sides": (224,), "gpu": "V100"}
+        assert load_catalog().sweeps[sweep].settings() == settings
 
 
 def test_table_7():
@@ -125,7 +146,7 @@ def test_figure_4():
 
 
 def test_the_abstract():
-    claims = {c.id: c for c in load_catalog().claims if c.table == "Abstract"}
+    claims = {c.id: c for c in load_catalog().claims if (c.paper, c.table) == ("aanet", "Abstract")}
     assert {c.tag for c in claims.values()} == {"abstract"}
     assert str(claims["aanet/abstract/aa-resnet50-vs-resnet50/top1"].value) == "+1.3 points"
     assert claims["aanet/abstract/aa-resnet50-vs-se-resnet50/top1"].kind == "ordinal"

@@ -42,6 +42,31 @@ values = { params = "1.5 M", flops = "0.5 GFLOPs" }
 """
 
 
+SWEEP = """
+[[sweep]]
+name = "runs"
+mode = "train"
+batch = 8
+dtype = "fp32"
+sides = [32, 64, 128]
+
+[sweep.source]
+mode = "ours"
+batch = "ours"
+dtype = "ours"
+sides = "ours"
+"""
+
+GROWTH = """
+[[claim]]
+row = "Net grows slower"
+kind = "growth"
+baseline = "net"
+sweep = "runs"
+metrics = ["memory", "flops"]
+"""
+
+
 def read(tmp_path: Path, text: str, more: str | None = None):
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "one.toml").write_text(text)
@@ -87,6 +112,49 @@ def test_each_fault_names_file_and_key(tmp_path, old, new, fault):
     assert old in GOOD
     _, faults = read(tmp_path, GOOD.replace(old, new, 1))
     assert any(str(f).startswith(fault) for f in faults), [str(f) for f in faults]
+
+
+def test_a_claim_without_a_task_is_one_on_each_of_the_tables(tmp_path):
+    two = GOOD.replace("[[claim]]", '[[task]]\nname = "other"\nmodel = "net"\n\n[[claim]]')
+    two = two.replace('tag = "printed"', 'tag = "printed"\ntasks = ["other"]')
+    catalog, faults = read(tmp_path, two + GROWTH + SWEEP)
+    assert faults == []
+    assert [claim.id for claim in catalog.claims] == [
+        "p/table-1/net/params",
+        "p/table-1/net/flops",
+        "p/table-1/other-vs-net/memory-growth/runs",
+        "p/table-1/other-vs-net/flops-growth/runs",
+    ]
+    assert [sweep.sides for sweep in catalog.sweeps_of("other")] == [(32, 64, 128)]
+    assert catalog.sweeps_of("net") == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("", "", "p/one.toml: claim[2]: needs a task, here, or tasks in [table]"),
+        ("row =", 'task = "net"\nrow =', "p/one.toml: claim[net].memory.sweep: growth is fitted over 3 sides or more"),
+        ('sweep = "runs"', 'task = "net"\nsweep = "run"', "p/one.toml: claim[net].memory.sweep: unknown sweep 'run'"),
+        ("[32, 64]", "[64, 32]", "p/one.toml: sweep[runs]: sides ascend, each once; got 64, 32"),
+        ("[32, 64]", "[]", "p/one.toml: sweep[runs].sides"),
+        ('batch = "ours"\n', "", "p/one.toml: sweep[runs]: no source for batch"),
+        ('mode = "train"', 'mode = "eval"', "p/one.toml: sweep[runs].mode"),
+    ],
+)
+def test_faults_of_claims_on_cost(tmp_path, old, new, fault):
+    text = GROWTH + SWEEP.replace("[32, 64, 128]", "[32, 64]")
+    assert old in text
+    _, faults = read(tmp_path, GOOD + text.replace(old, new, 1))
+    assert any(str(f).startswith(fault) for f in faults), [str(f) for f in faults]
+
+
+def test_a_difference_is_at_one_side(tmp_path):
+    claim = GROWTH.replace("row =", 'task = "net"\nrow =').replace('"growth"', '"delta"')
+    claim = claim.replace('metrics = ["memory", "flops"]', 'values = { latency_ms = "+12 %" }')
+    _, faults = read(tmp_path, GOOD + claim + SWEEP)
+    assert [str(f) for f in faults] == [
+        "p/one.toml: claim[net].latency_ms.sweep: a difference is at one side, and runs has 3"
+    ]
 
 
 def test_duplicate_names_name_both_places(tmp_path):

@@ -59,6 +59,25 @@ def claim(**changes):
     return Claim.model_validate(content | changes)
 
 
+ORDINAL = {"kind": "ordinal", "value": None, "baseline": "b"}
+LATENCY = {"metric": "latency_ms", "kind": "delta", "value": "+12 %", "baseline": "b", "sweep": "s"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "measure", "saying"),
+    [
+        ({}, "top1", "77.7 %"),
+        ({"kind": "delta", "value": "+1.3 points", "baseline": "b"}, "top1", "+1.3 points over b"),
+        (ORDINAL, "top1", "above b"),
+        ({**ORDINAL, "metric": "memory", "sweep": "s"}, "memory (s)", "below b"),
+        ({**ORDINAL, "kind": "growth", "metric": "flops", "sweep": "s"}, "flops (s)", "grows slower than b"),
+        (LATENCY, "latency_ms (s)", "+12 % over b"),
+    ],
+)
+def test_what_a_claim_says(changes, measure, saying):
+    assert (claim(**changes).measure, claim(**changes).saying) == (measure, saying)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -70,6 +89,19 @@ def claim(**changes):
         ({"value": "+1.3 points"}, "'absolute' is not given in points"),
         ({"tag": "guessed"}, "printed"),
         ({"colour": "red"}, "Extra inputs"),
+        (
+            {"kind": "growth", "value": None, "baseline": "b"},
+            "on top1 is of kind absolute or delta or ordinal, not",
+        ),
+        ({"metric": "memory", "value": None}, "on memory is of kind ordinal or growth, not absolute"),
+        ({"metric": "latency_ms", "value": "12 %"}, "on latency_ms is of kind delta, not absolute"),
+        ({"metric": "memory", **ORDINAL}, "needs a sweep"),
+        ({"metric": "flops", **ORDINAL, "kind": "growth"}, "needs a sweep"),
+        ({**ORDINAL, "sweep": "s"}, "takes no sweep"),
+        ({"metric": "memory", **ORDINAL, "value": "+1 %", "sweep": "s"}, "takes no value"),
+        ({**LATENCY, "value": "+12 points"}, "latency_ms is given in %, not points"),
+        ({**LATENCY, "value": None}, "needs a value"),
+        ({**LATENCY, "baseline": None}, "needs a baseline"),
     ],
 )
 def test_inconsistent_claims_are_refused(changes, message):

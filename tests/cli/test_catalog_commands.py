@@ -38,6 +38,23 @@ def test_show(capsys):
     assert "counted as aa-paper" in out
 
 
+def test_show_and_explain_a_sweep(capsys):
+    assert aabench("show", "se-resnet50") == 0
+    out = capsys.readouterr().out
+    assert "sweep   v100-training: train, batch 128, fp32, sides 224 on one V100" in out
+    assert "latency_ms (v100-training)  +92 % over resnet50  [Table 2, SE, training; recalled]" in out
+    assert aabench("explain", "se-resnet50") == 0
+    lines = capsys.readouterr().out.splitlines()
+    sweep = lines[lines.index("sweep v100-training") :][:6]
+    assert [line.split()[0] for line in sweep] == ["sweep", "mode", "batch", "dtype", "sides", "gpu"]
+    assert "ours (unspecified)" in sweep[3]
+
+
+def test_show_of_a_task_without_claims(capsys):
+    assert aabench("show", "aa-resnet18-explicit") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "  claims"
+
+
 def test_show_json_round_trips(capsys):
     assert aabench("show", "aa-wrn-28-10", "--json") == 0
     content = json.loads(capsys.readouterr().out)

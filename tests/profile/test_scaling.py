@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aabench.errors import AABenchError
-from aabench.profile.scaling import EXACT, Law, fit, local_exponents
+from aabench.profile.scaling import EXACT, Law, fit, fitted_exponent, local_exponents
 
 SIDES = (32, 64, 96, 128, 192, 224, 256, 384, 512)
 
@@ -132,6 +132,31 @@ def test_the_interval_of_a_local_exponent() -> None:
     assert first.interval == pytest.approx((2 - 0.1414, 2 + 0.1414), abs=1e-4)
     assert second.interval == pytest.approx((2 - 0.0707, 2 + 0.0707), abs=1e-4)
     assert local_exponents([32, 64], [1.0, 4.0], [(0.9, 1.1), None])[0].interval is None
+
+
+def test_a_fitted_exponent_by_hand() -> None:
+    # log2 y is 2, 4, 5 at log2 s = 5, 6, 7: slope 3 / 2, residuals -1/6, 1/3, -1/6, the slope's error sqrt(1/6 / 2),
+    # and Student's t with 1 degree of freedom is 12.706.
+    found = fitted_exponent([32, 64, 128], [4.0, 16.0, 32.0])
+    assert (found.sides, found.value) == ((32, 128), pytest.approx(1.5))
+    assert found.interval == pytest.approx((1.5 - 3.668, 1.5 + 3.668), abs=1e-3)
+
+
+def test_a_power_has_its_own_exponent_and_a_ratio_the_difference_of_two() -> None:
+    sides = [float(side) for side in SIDES]
+    cubes, mixed = [side**3 for side in sides], [side**2 + 1e-4 * side**4 for side in sides]
+    power = fitted_exponent(sides, cubes)
+    assert power.value == pytest.approx(3)
+    assert power.interval == pytest.approx((3, 3))
+    ratio = fitted_exponent(sides, [a / b for a, b in zip(mixed, cubes, strict=True)])
+    assert ratio.value == pytest.approx(fitted_exponent(sides, mixed).value - 3)
+
+
+def test_two_sides_have_no_interval() -> None:
+    with pytest.raises(AABenchError, match="at least 3 sides, got 2"):
+        fitted_exponent([32, 64], [1.0, 2.0])
+    with pytest.raises(AABenchError, match="ascending sides"):
+        fitted_exponent([32, 64, 128], [1.0, 2.0, 0.0])
 
 
 @pytest.mark.parametrize(("sides", "values"), [([64, 32], [1, 2]), ([32, 32], [1, 2]), ([32, 64], [0, 2]), ([32], [])])

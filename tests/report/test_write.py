@@ -11,7 +11,8 @@ from aabench.catalog import Catalog, load_catalog
 from aabench.errors import AABenchError
 from aabench.record import Log, append, read
 from aabench.report import render, write_report
-from aabench.verify import judge_all
+from aabench.report.claims import all_claims
+from aabench.verify import Verdict, judge_all
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,23 @@ def test_a_claim_shows_value_measurement_convention_verdict_and_reason(text: str
     assert top1[3:7] == ["80.3 %", "80.30 % ± 0.25", "last", "verified"]
 
 
+def test_a_claim_on_cost_names_its_sweep_and_what_settles_it(text: str) -> None:
+    latency = next(line for line in table_below(text, "#### Table 2")[1:] if line[0] == "SE, training")
+    assert latency[2:4] == ["latency_ms (v100-training)", "+92 % over resnet50 (unconfirmed)"]
+    assert latency[6:] == [
+        "not-run",
+        "on one V100, `aabench profile se-resnet50 resnet50 --mode train --batch 128 --res 224` measures it",
+    ]
+
+
+def test_a_difference_of_exponents_is_shown_with_its_sign(catalog: Catalog) -> None:
+    claim = next(claim for claim in catalog.claims if claim.kind == "growth")
+    fields = {"measured": -1.191, "unit": "exponent", "interval": (-1.47, -0.91), "n": 9, "n_of": "sides"}
+    text = "\n".join(all_claims([Verdict(claim=claim, status="verified", reason="", **fields)], catalog))
+    assert "| -1.19 ± 0.28 |" in text
+    assert "Memory that belongs to the weights is left out" in text
+
+
 def test_papers_are_named_with_their_address(text: str) -> None:
     assert (
         "### Attention Augmented Convolutional Networks (ICCV 2019, [arXiv:1904.09925](https://arxiv.org/abs/1904.09925))"
@@ -133,7 +151,12 @@ def test_papers_are_named_with_their_address(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "shown"), [("second-hand", "25.8 M (second-hand)"), ("recalled", "25.8 M (unconfirmed)")]
+    ("tag", "shown"),
+    [
+        ("second-hand", "25.8 M (second-hand)"),
+        ("recalled", "25.8 M (unconfirmed)"),
+        ("ours", "25.8 M (our question)"),
+    ],
 )
 def test_values_that_are_not_read_off_the_paper_are_labelled(log: Log, catalog: Catalog, tag: str, shown: str) -> None:
     claims = tuple(
@@ -142,7 +165,7 @@ def test_values_that_are_not_read_off_the_paper_are_labelled(log: Log, catalog: 
     )
     text = render(log, catalog.model_copy(update={"claims": claims}))["report.md"].decode()
     assert next(line for line in table_below(text, "#### Table 3") if line[3] == shown)[1] == "`aa-resnet50`"
-    assert f"*{'unconfirmed' if tag == 'recalled' else tag}*: " in text
+    assert f"*{shown.removeprefix('25.8 M (').removesuffix(')')}*: " in text
 
 
 def test_our_own_counts_are_no_claims(log: Log, catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""Points of sweeps, grouped by the way of running: only points of one way can be compared."""
+"""Points of sweeps, grouped by the way of running: only points of one way can be compared. Imports no torch."""
 
 from __future__ import annotations
 
