@@ -1,6 +1,7 @@
-"""Paper, Claim, Task, Recipe: what ``tasks/*.toml`` says, checked. Imports no torch."""
+"""Paper, Claim, Task, Recipe, Protocol: what ``tasks/*.toml`` says, checked. Imports no torch."""
 
 from aabench.catalog.load import Catalog, Fault, load_catalog, read_catalog, tasks_folder
+from aabench.catalog.protocol import Protocol
 from aabench.catalog.schema import Claim, Paper, Quantity, Recipe, Smoke, Task
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "Claim",
     "Fault",
     "Paper",
+    "Protocol",
     "Quantity",
     "Recipe",
     "Smoke",

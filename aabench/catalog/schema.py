@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived"]
-Metric = Literal["params", "flops", "top1", "top5", "correct", "AP"]
+Metric = Literal["params", "flops", "top1", "top5", "correct", "AP", "train_loss", "seed_spread", "diverged"]
 Kind = Literal["absolute", "delta", "ordinal"]
 Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
 Argument = bool | int | float | str
@@ -25,8 +25,11 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
     "top5": ("%", "points"),
     "correct": ("images",),
     "AP": ("%", "points"),
+    "train_loss": (),
+    "seed_spread": (),
+    "diverged": (),
 }
-"""Which units a claim on a metric may be printed in."""
+"""Which units a claim on a metric may be printed in; none for what is only compared."""
 
 _QUANTITY = re.compile(r"^(?P<printed>[+-]?\d+(?:\.\d+)?)(?:\s+(?P<unit>\S+))?$")
 
@@ -121,6 +124,7 @@ class Claim(Frozen):
     row: str
     tag: Tag
     task: str
+    """The task, or the protocol, that it is on."""
     metric: Metric
     kind: Kind = "absolute"
     value: Quantity | None = None
@@ -129,6 +133,8 @@ class Claim(Frozen):
     """How the paper counts, for FLOPs."""
     baseline: str | None = None
     """The task a delta or ordinal claim compares with; the claim is on task minus baseline, or task > baseline."""
+    setting: Literal["full", "scaled"] = "full"
+    """Whether runs as the tasks define them judge it, or those of its protocol's scaled-down setting."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -142,6 +148,8 @@ class Claim(Frozen):
             )
         if self.value is not None:
             allowed = UNITS_OF[self.metric]
+            if not allowed:
+                raise ValueError(f"{self.metric} is only compared: write it as an ordinal claim")
             if self.value.unit not in allowed:
                 raise ValueError(f"{self.metric} is given in {' or '.join(allowed)}, not {self.value.unit}")
             if (self.kind == "delta") != (self.value.unit == "points"):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from aabench.catalog import Catalog, Claim
 from aabench.record import Measurement
 from aabench.verify.accuracy import judge_accuracy
+from aabench.verify.protocol import judge_protocol
 from aabench.verify.structure import LEVEL_OF, judge_exact
 from aabench.verify.unjudged import blocked, unspecified
 from aabench.verify.verdict import Verdict
@@ -18,7 +19,10 @@ def judge(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdic
     Rows of altered or unfinished runs never count, nor do smoke runs. Parameters, FLOPs and exact image counts are
     compared with the interval of the printed value; accuracies by their 95 % interval: over the images of one run
     (Wilson), over seeds (Student), and differences over seeds (Welch) or over the shared images of one pair.
+    A protocol's claims are judged over paired seeds, under its scaled-down setting too: as claims of their own.
     """
+    if claim.task in catalog.protocols:
+        return judge_protocol(claim, rows, catalog)
     if claim.value is None and claim.kind != "ordinal":
         return unspecified(claim)
     for name in (claim.task, claim.baseline):
