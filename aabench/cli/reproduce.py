@@ -106,13 +106,15 @@ def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[
         raise AABenchError("give tasks, or --all for all of them; `aabench list` shows them")
     if all_tasks:
         return [task.name for task in catalog.tasks.values() if task.blocked is None]
-    return [name if name in catalog.protocols else catalog.task(name).name for name in dict.fromkeys(tasks or ())]
+    names = [name if name in catalog.protocols else catalog.task(name).name for name in dict.fromkeys(tasks or ())]
+    protocol = next((name for name in names if name in catalog.protocols), None)
+    if protocol is not None and len(names) > 1:
+        raise AABenchError(f"{protocol} is a protocol: give it alone")
+    return names
 
 
 def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], foreign: dict[str, Any]) -> None:
-    """That a protocol stands alone, with its own options only; and these with nothing else."""
-    if of_protocol and len(names) > 1:
-        raise AABenchError(f"{names[0]} is a protocol: give it alone")
+    """That a protocol has its own options only, and these go with nothing else."""
     for option, value in (foreign if of_protocol else own).items():
         if value is not None:
             kind = "a protocol, which trains its tasks as it says" if of_protocol else "a task: it goes with a protocol"
