@@ -155,11 +155,12 @@ def test_ci_is_valid_bash():
 
 
 def test_the_examples_of_contributing_are_valid(tmp_path):
-    """The documented claim and task, added to the real catalog, which they are true to."""
+    """The documented claim, protocol and task, added to the real catalog, which they are true to."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    claim, task = (textwrap.dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, re.S))
+    claim, protocol, task = (textwrap.dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, re.S))
     folder = shutil.copytree(tasks_folder(), tmp_path / "tasks")
-    (folder / "aanet" / "example.toml").write_text(f'[table]\nname = "Example"\ntag = "printed"\n\n{task}\n{claim}')
+    table = '[table]\nname = "Example"\ntag = "printed"\n'
+    (folder / "aanet" / "example.toml").write_text("\n".join((table, task, claim, protocol)))
     catalog, faults = read_catalog(folder)
     assert faults == []
     example = catalog.tasks["wrn-16-4"]
