@@ -70,6 +70,8 @@ class Catalog(Frozen):
         """
         if name in self.tasks:
             return self.tasks[name]
+        if name in self.protocols:
+            raise AABenchError(f"{name} is a protocol, no task; its tasks: {', '.join(self.protocols[name].tasks)}")
         near = difflib.get_close_matches(name, [*self.tasks, *self.protocols], n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "`aabench list` shows all tasks"
         raise AABenchError(f"unknown task {name!r}; {hint}")

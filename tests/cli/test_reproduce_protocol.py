@@ -84,9 +84,16 @@ def test_every_network_with_every_seed_a_row_each_and_the_verdicts(reproduce, lo
         assert row.number("train_loss", "last") == row.detail["curve"][-1]["train_loss"]
 
 
-def test_one_seed_gives_no_interval(reproduce, capsys):
+def test_one_seed_gives_no_interval(reproduce, log, capsys):
     assert reproduce(seeds=1) == 0
     assert "decides nothing: one seed has no interval" in " ".join(capsys.readouterr().out.split())
+    assert aabench("verify", "eaanet", "--log", str(log)) == 0
+    assert "decides nothing: one seed has no interval" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_protocol_is_no_task(capsys):
+    assert aabench("profile", "eaanet") == 2
+    assert "eaanet is a protocol, no task; its tasks: resnet18-cifar100, aa-" in capsys.readouterr().err
 
 
 def test_networks_of_one_seed_see_the_same_images(reproduce, monkeypatch):
