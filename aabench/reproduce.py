@@ -13,18 +13,19 @@ from aabench.alter import alter
 from aabench.catalog import Catalog, Recipe, Task
 from aabench.errors import AABenchError, DidNotHold
 from aabench.levels import Level, Reach, reachable
-from aabench.record import Measurement, Value, new, status_of
+from aabench.record import DIVERGED, Measurement, Value, new, status_of
 
 if TYPE_CHECKING:
+    from aabench.data import ImageSet
     from aabench.evaluate import Scores
-    from aabench.train import Cost, Plan, Progress
+    from aabench.train import Plan, Progress
 
 
 class Reporter(Protocol):
     """Is told what goes on."""
 
-    def training(self, plan: Plan, cost: Cost) -> None:
-        """A training by the paper's recipe is about to start, and what it will need."""
+    def training(self, plan: Plan, train_set: ImageSet) -> None:
+        """A training by the paper's recipe is about to start, on this set."""
 
     def progress(self) -> Progress:
         """Who is told how a training goes."""
@@ -40,7 +41,7 @@ class Job:
         checkpoint: weights to evaluate; None for the task's own published ones.
         seed: of weights, order and augmentation.
         changes: ``KEY=VALUE``, see :mod:`aabench.alter`.
-        resume: go on with a training that was stopped.
+        resume: go on with a training that was stopped: ``always`` (there has to be one), or ``where-begun``.
         channels_last: memory format of trainings.
         device: ``cpu`` or ``cuda``.
         directory: where trainings keep their checkpoints, a folder each.
@@ -52,7 +53,7 @@ class Job:
     checkpoint: Path | None
     seed: int
     changes: tuple[str, ...]
-    resume: bool
+    resume: Literal["never", "always", "where-begun"]
     channels_last: bool
     device: Literal["cpu", "cuda"]
     directory: Path
@@ -97,10 +98,18 @@ def attempt(job: Job, name: str, level: Level) -> Outcome:
         found = _MEASURES[level](run)
     except (AABenchError, KeyboardInterrupt) as error:
         message = str(error) or "interrupted from the keyboard"
-        return Outcome(new(**common, status=status_of(error), settings=run.settings, error=message), error)
+        common |= {"settings": run.settings, "detail": _divergence(error), "error": message}
+        return Outcome(new(**common, status=status_of(error)), error)
     if found.error is not None:
         return Outcome(new(**common, status="failed", **found._asdict()), DidNotHold(found.error))
     return Outcome(new(**common, **found._asdict()), None)
+
+
+def _divergence(error: BaseException) -> dict[str, Any]:
+    """What the row of a training that diverged tells of it: a result of its own, not a failure to measure."""
+    from aabench.train import Diverged
+
+    return {DIVERGED: error.step} if isinstance(error, Diverged) else {}
 
 
 def reach_of(job: Job, task: Task) -> Reach:
@@ -211,39 +220,28 @@ def _eval(run: _Run) -> _Found:
 
 def _train(run: _Run) -> _Found:
     from aabench.data import load_cifar
-    from aabench.train import Plan, estimate, train
+    from aabench.train import train
 
     job, task = run.job, run.task
     if task.data not in ("cifar10", "cifar100") or job.data_root is None:
         raise AABenchError(f"{task.name}: no {task.data} to train on")
-    plan = Plan(
-        task=task.name,
-        model=task.model,
-        arguments=task.arguments,
-        input_size=task.input_size,
-        num_classes=task.num_classes,
-        normalisation=task.normalisation,
-        recipe=run.required_recipe(),
-        seed=job.seed,
-        device=job.device,
-        channels_last=job.channels_last,
-        checkpoint_every_steps=500,
-    )
+    plan = _plan(run)
     train_set, test_set = (load_cifar(task.data, job.data_root, split) for split in ("train", "test"))
     plan.check(train_set, test_set)
     tuned = tune_allocator(plan)
-    job.reporter.training(plan, estimate(plan, train_set))
+    job.reporter.training(plan, train_set)
     result = train(
         plan,
         train_set=train_set,
         test_set=test_set,
         directory=training_folder(job, plan),
-        resume=job.resume,
+        resume=_resumes(job, training_folder(job, plan)),
         progress=job.reporter.progress(),
     )
     values = (
         *_score_values(result.last, "last"),
         *_score_values(result.best, "best"),
+        Value(metric="train_loss", value=result.curve[-1].train_loss, unit="nats", convention="last"),
         _speed(result.images_per_second),
         Value(metric="steps", value=result.steps, unit="steps"),
         Value(metric="train_seconds", value=result.seconds, unit="s"),
@@ -256,6 +254,37 @@ def _train(run: _Run) -> _Found:
     }
     settings = {**_plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
     return _Found(settings, values, detail)
+
+
+def training_plan(job: Job, name: str) -> Plan:
+    """What a training of a task by its recipe is, altered as asked."""
+    task, recipe, _ = alter(*_defined(job, name), job.changes)
+    return _plan(_Run(job, task, recipe))
+
+
+def _plan(run: _Run) -> Plan:
+    from aabench.train import Plan
+
+    job, task = run.job, run.task
+    return Plan(
+        task=task.name,
+        model=task.model,
+        arguments=task.arguments,
+        input_size=task.input_size,
+        num_classes=task.num_classes,
+        normalisation=task.normalisation,
+        recipe=run.required_recipe(),
+        seed=job.seed,
+        device=job.device,
+        channels_last=job.channels_last,
+        checkpoint_every_steps=500,
+    )
+
+
+def _resumes(job: Job, folder: Path) -> bool:
+    from aabench.train import LAST
+
+    return job.resume == "always" or (job.resume == "where-begun" and (folder / LAST).exists())
 
 
 _MEASURES: dict[Level, Callable[[_Run], _Found]] = {

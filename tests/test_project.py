@@ -155,12 +155,12 @@ def test_ci_is_valid_bash():
 
 
 def test_the_examples_of_contributing_are_valid(tmp_path):
-    """The documented claims and task, added to the real catalog, which they are true to."""
+    """The documented claims, protocol and task, added to the real catalog, which they are true to."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text()
-    claim, cost, task = (textwrap.dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, re.S))
+    claim, cost, protocol, task = (textwrap.dedent(block) for block in re.findall(r"```toml\n(.*?)```", text, re.S))
     folder = shutil.copytree(tasks_folder(), tmp_path / "tasks")
     table = '[table]\nname = "Example"\ntag = "printed"\n'
-    (folder / "aanet" / "example.toml").write_text("\n".join((table, task, claim, cost)))
+    (folder / "aanet" / "example.toml").write_text("\n".join((table, task, claim, cost, protocol)))
     catalog, faults = read_catalog(folder)
     assert faults == []
     example = catalog.tasks["wrn-16-4"]

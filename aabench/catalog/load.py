@@ -1,10 +1,11 @@
 """From ``tasks/*/*.toml`` to a catalog: every fault of every file is found in one pass.
 
-A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[sweep]]`` and ``[[claim]]``. What
-the tasks (or the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``, what its claims
-share in ``[table]``.
+A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[sweep]]``, ``[[protocol]]`` and
+``[[claim]]``. What the tasks (or the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``,
+what its claims share in ``[table]``.
 A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric. Where it names no task, it is a
-claim on each of the table's ``tasks``.
+claim on each of the table's ``tasks``. A claim on a protocol becomes two: for runs as the tasks are defined, and for
+those of the scaled-down setting.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from aabench.catalog.schema import Claim, Frozen, Kind, Metric, Paper, Quantity, Recipe, Tag, Task
+from aabench.catalog.protocol import METRICS, Protocol
+from aabench.catalog.schema import UNITS_OF, Claim, Frozen, Kind, Metric, Paper, Quantity, Recipe, Tag, Task
 from aabench.catalog.sweep import Sweep
 from aabench.errors import AABenchError
 
@@ -57,13 +59,14 @@ class _ClaimRow(Frozen):
 
 
 class Catalog(Frozen):
-    """All papers, recipes, tasks, sweeps (by name) and claims."""
+    """All papers, recipes, tasks, sweeps and protocols (by name) and claims."""
 
     papers: dict[str, Paper]
     recipes: dict[str, Recipe]
     tasks: dict[str, Task]
     sweeps: dict[str, Sweep] = Field(default_factory=dict)
     claims: tuple[Claim, ...]
+    protocols: dict[str, Protocol] = Field(default_factory=dict)
 
     def task(self, name: str) -> Task:
         """The task of that name.
@@ -73,7 +76,9 @@ class Catalog(Frozen):
         """
         if name in self.tasks:
             return self.tasks[name]
-        near = difflib.get_close_matches(name, self.tasks, n=3)
+        if name in self.protocols:
+            raise AABenchError(f"{name} is a protocol, no task; its tasks: {', '.join(self.protocols[name].tasks)}")
+        near = difflib.get_close_matches(name, [*self.tasks, *self.protocols], n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "`aabench list` shows all tasks"
         raise AABenchError(f"unknown task {name!r}; {hint}")
 
@@ -82,7 +87,7 @@ class Catalog(Frozen):
         return None if task.recipe is None else self.recipes[task.recipe]
 
     def claims_of(self, name: str) -> tuple[Claim, ...]:
-        """The claims on a task."""
+        """The claims on a task or a protocol."""
         return tuple(claim for claim in self.claims if claim.task == name)
 
     def sweeps_of(self, name: str) -> tuple[Sweep, ...]:
@@ -143,6 +148,7 @@ class _Reader:
         self.recipes: _Kept[Recipe] = _Kept()
         self.tasks: _Kept[Task] = _Kept()
         self.sweeps: _Kept[Sweep] = _Kept()
+        self.protocols: _Kept[Protocol] = _Kept()
         self.claims: _Kept[Claim] = _Kept()
 
     def fault(self, file: str, key: str, message: str) -> None:
@@ -154,8 +160,15 @@ class _Reader:
             recipes=self.recipes.records,
             tasks=self.tasks.records,
             sweeps=self.sweeps.records,
-            claims=tuple(self.claims.records.values()),
+            protocols=self.protocols.records,
+            claims=tuple(self._claims()),
         )
+
+    def _claims(self) -> Iterator[Claim]:
+        for claim in self.claims.records.values():
+            yield claim
+            if claim.task in self.protocols.records:
+                yield self.protocols.records[claim.task].under_scaled(claim)
 
     def read(self, path: Path, file: str) -> None:
         try:
@@ -163,7 +176,7 @@ class _Reader:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             self.fault(file, "-", f"cannot be read: {error}")
             return
-        known = ("paper", "recipe", "defaults", "source", "task", "sweep", "table", "claim")
+        known = ("paper", "recipe", "defaults", "source", "task", "sweep", "protocol", "table", "claim")
         for key in content.keys() - set(known):
             self.fault(file, key, f"unknown key; a file holds {', '.join(known)}")
         paper = file.split("/")[0]
@@ -178,6 +191,8 @@ class _Reader:
             self._keep(self.tasks, Task, {"paper": paper, **shared, **entry, "source": own}, file, key)
         for key, entry in self._entries(content, "sweep", file):
             self._keep(self.sweeps, Sweep, {**entry, "source": {**source, **entry.get("source", {})}}, file, key)
+        for key, entry in self._entries(content, "protocol", file):
+            self._keep(self.protocols, Protocol, {"paper": paper, **entry}, file, key)
         table = self._parse(_Table, content.get("table", {}), file, "table")
         for key, entry in self._entries(content, "claim", file):
             row = self._parse(_ClaimRow, entry, file, key)
@@ -253,10 +268,14 @@ class _Reader:
             self._check(file, f"{key}.recipe", "recipe", task.recipe, self.recipes.records)
         for name, claim in self.claims.records.items():
             file, key = self.claims.place[name]
-            self._check(file, f"{key}.task", "task", claim.task, self.tasks.records)
+            known = {**self.tasks.records, **self.protocols.records}
+            self._check(file, f"{key}.task", "task", claim.task, known)
             self._check(file, f"{key}.baseline", "task", claim.baseline, self.tasks.records)
             self._check(file, f"{key}.sweep", "sweep", claim.sweep, self.sweeps.records)
             self._check_sides(file, key, claim)
+            self._check_claim(claim, file, key)
+        for name, protocol in self.protocols.records.items():
+            self._check_protocol(protocol, *self.protocols.place[name])
 
     def _check_sides(self, file: str, key: str, claim: Claim) -> None:
         sweep = self.sweeps.records.get(claim.sweep or "")
@@ -266,6 +285,47 @@ class _Reader:
             self.fault(file, f"{key}.sweep", f"a difference is at one side, and {sweep.name} has {len(sweep.sides)}")
         if claim.kind == "growth" and len(sweep.sides) < 3:
             self.fault(file, f"{key}.sweep", f"growth is fitted over 3 sides or more; {sweep.name} has fewer")
+
+    def _check_claim(self, claim: Claim, file: str, key: str) -> None:
+        protocol = self.protocols.records.get(claim.task)
+        if protocol is None:
+            if claim.metric in METRICS and not UNITS_OF[claim.metric]:
+                self.fault(file, key, f"{claim.metric} can be claimed of a protocol only")
+            return
+        if claim.kind != "ordinal":
+            self.fault(file, f"{key}.kind", f"a claim on a protocol is ordinal, not {claim.kind}")
+        if claim.metric not in METRICS:
+            self.fault(file, key, f"a claim on a protocol is on {', '.join(METRICS)}, not {claim.metric}")
+        if claim.baseline is not None and claim.baseline not in protocol.baselines:
+            one_of = ", ".join(protocol.baselines)
+            self.fault(file, f"{key}.baseline", f"{claim.baseline!r} is no baseline of the protocol: one of {one_of}")
+
+    def _check_protocol(self, protocol: Protocol, file: str, key: str) -> None:
+        if protocol.name in self.tasks.records:
+            self.fault(file, f"{key}.name", f"{protocol.name!r} is a task's name already")
+        self._check(file, f"{key}.paper", "paper", protocol.paper, self.papers.records)
+        for kind in ("baselines", "candidates"):
+            for name in getattr(protocol, kind):
+                self._check(file, f"{key}.{kind}", "task", name, self.tasks.records)
+        tasks = [self.tasks.records[name] for name in protocol.tasks if name in self.tasks.records]
+        for field in ("data", "input_size", "normalisation", "recipe"):
+            values = list(dict.fromkeys(str(getattr(task, field)) for task in tasks))
+            if len(values) > 1:
+                self.fault(file, key, f"its tasks differ in {field}: {', '.join(values)}")
+        recipe = self.recipes.records.get((tasks[0].recipe or "") if tasks else "")
+        if recipe is None:
+            self.fault(file, key, "its tasks need a recipe: they are trained")
+            return
+        where = f"{key}.scaled.changes"
+        changes = protocol.scaled.changes
+        changed = {name: value for name, value in changes.items() if name in Recipe.settings_names()}
+        self._parse(Recipe, {**recipe.model_dump(), **changed}, file, where)
+        self._parse(
+            Task, {**tasks[0].model_dump(), **{k: v for k, v in changes.items() if k == "input_size"}}, file, where
+        )
+        unset = protocol.scaled.changes_where_set.keys() - {name for task in tasks for name in task.arguments}
+        if unset:
+            self.fault(file, f"{where}_where_set", f"no task of it sets {', '.join(sorted(unset))}")
 
     def _check(self, file: str, key: str, kind: str, name: str | None, known: dict[str, Any]) -> None:
         if name is not None and name not in known:

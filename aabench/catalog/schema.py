@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serial
 
 Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived", "ours"]
 """Where a claim comes from. ``ours``: no paper says it, it is a question of ours that is judged like a claim."""
-Metric = Literal["params", "flops", "top1", "top5", "correct", "AP", "latency_ms", "memory"]
+Metric = Literal[
+    "params", "flops", "top1", "top5", "correct", "AP", "latency_ms", "memory", "train_loss", "seed_spread", "diverged"
+]
 Kind = Literal["absolute", "delta", "ordinal", "growth"]
 Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
 Argument = bool | int | float | str
@@ -28,9 +30,12 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
     "AP": ("%", "points"),
     "latency_ms": ("%",),
     "memory": (),
+    "train_loss": (),
+    "seed_spread": (),
+    "diverged": (),
 }
-"""Which units a claim on a metric may be printed in. Of a latency only the increase over a baseline is claimed, in % of
-that; of a memory only that it is less, or grows slower."""
+"""Which units a claim on a metric may be printed in; none for what is only compared. Of a latency only the increase
+over a baseline is claimed, in % of that."""
 
 KINDS_OF: dict[str, tuple[Kind, ...]] = {
     "flops": ("absolute", "ordinal", "growth"),
@@ -135,6 +140,7 @@ class Claim(Frozen):
     row: str
     tag: Tag
     task: str
+    """The task, or the protocol, that it is on."""
     metric: Metric
     kind: Kind = "absolute"
     value: Quantity | None = None
@@ -146,6 +152,8 @@ class Claim(Frozen):
     baseline (of a cost: task < baseline), or on growing slower with the side than the baseline does."""
     sweep: str | None = None
     """The sweep (:mod:`aabench.catalog.sweep`) that judges a claim on a cost or on growth."""
+    setting: Literal["full", "scaled"] = "full"
+    """Whether runs as the tasks define them judge it, or those of its protocol's scaled-down setting."""
 
     @property
     def measure(self) -> str:
@@ -180,6 +188,8 @@ class Claim(Frozen):
             raise ValueError(f"a claim of kind {self.kind!r} {'takes no' if compares else 'needs a'} value")
         if self.value is not None:
             allowed = UNITS_OF[self.metric]
+            if not allowed:
+                raise ValueError(f"{self.metric} is only compared: write it as an ordinal claim")
             if self.value.unit not in allowed:
                 raise ValueError(f"{self.metric} is given in {' or '.join(allowed)}, not {self.value.unit}")
             if self.metric not in COSTS and (self.kind == "delta") != (self.value.unit == "points"):

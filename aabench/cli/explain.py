@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from aabench.catalog import Catalog, Protocol
 
-def explain(task: Annotated[str, typer.Argument(help="A task of `aabench list`.")]) -> None:
-    """Explain a task's settings: the sheet and section that each comes from, or "ours"."""
+
+def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of `aabench list`.")]) -> None:
+    """Explain the settings of a task or protocol: the sheet and section that each comes from, or "ours"."""
     from aabench.catalog import load_catalog
 
     catalog = load_catalog()
+    if task in catalog.protocols:
+        _explain_protocol(catalog.protocols[task], catalog)
+        return
     chosen = catalog.task(task)
     recipe = catalog.recipe_of(chosen)
     settings: dict[str, Any] = {
@@ -28,6 +34,18 @@ def explain(task: Annotated[str, typer.Argument(help="A task of `aabench list`."
         _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
         smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}
         _print("smoke run", smoke, dict.fromkeys(smoke, "ours"))
+
+
+def _explain_protocol(protocol: Protocol, catalog: Catalog) -> None:
+    typer.echo(
+        f"{protocol.name}: sources are sections of {catalog.papers[protocol.paper].sheet}, our fact sheet, or ours"
+    )
+    named = {"baselines": protocol.baselines, "candidates": protocol.candidates}
+    _print("networks", named, dict.fromkeys(named, protocol.source))
+    changed = {**protocol.scaled.changes, **protocol.scaled.changes_where_set}
+    _print(f"scaled-down setting {protocol.scaled.name}", changed, dict.fromkeys(changed, "ours"))
+    for task in protocol.tasks:
+        typer.echo(f"`aabench explain {task}` explains this network and its recipe")
 
 
 def _print(title: str, settings: dict[str, Any], source: dict[str, str]) -> None:

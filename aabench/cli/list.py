@@ -1,4 +1,4 @@
-"""``aabench list``: the tasks."""
+"""``aabench list``: the tasks, and the protocols that compare them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def list_tasks(
     model: Annotated[str | None, typer.Option(help="Only models that match a pattern, e.g. 'aa_*'.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the tasks: what can be reproduced."""
+    """List the tasks and protocols: what can be reproduced."""
     from aabench.catalog import load_catalog
 
     catalog = load_catalog()
@@ -42,6 +42,12 @@ def list_tasks(
     for row in rows:
         typer.echo("  ".join(str(row[key]).ljust(width[key]) for key in width).rstrip())
     typer.echo(f"{len(rows)} of {len(catalog.tasks)} tasks; `aabench show TASK` shows one")
+    for protocol in catalog.protocols.values():
+        if set(protocol.tasks) & {task.name for task in tasks}:
+            typer.echo(
+                f"protocol {protocol.name}: {len(protocol.tasks)} of the tasks, trained with paired seeds; "
+                f"`aabench show {protocol.name}` shows it"
+            )
 
 
 def _row(catalog: Catalog, task: Task) -> dict[str, str | int]:

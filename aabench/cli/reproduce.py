@@ -1,28 +1,33 @@
-"""``aabench reproduce TASK``: measure a task at a level, and judge the paper's claims on it."""
+"""``aabench reproduce TASK`` (or PROTOCOL): measure it, and judge the paper's claims on it."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from aabench.cli.options import LOG, DataOption, DeviceOption, LogOption, TaskArguments, pick_device
+from aabench.cli.options import LOG, DataOption, DeviceOption, LogOption, pick_device
+from aabench.cli.protocol import Trials, run_protocol
 from aabench.cli.verify import print_verdicts, report_broken
 from aabench.errors import AABenchError
 
 if TYPE_CHECKING:
     from aabench.catalog import Catalog
+    from aabench.data import ImageSet
     from aabench.levels import Level, Reach
     from aabench.record import Measurement
     from aabench.reproduce import Job
-    from aabench.train import Cost, Plan, Progress
+    from aabench.train import Plan, Progress
 
 
 def reproduce(
-    tasks: TaskArguments = None,
+    tasks: Annotated[
+        list[str] | None, typer.Argument(help="Tasks, or one protocol, of `aabench list`.", show_default=False)
+    ] = None,
     all_tasks: Annotated[bool, typer.Option("--all", help="All tasks that are not blocked.")] = False,
     level: Annotated[
         str | None, typer.Option(help="structure, smoke, eval or train; default: the highest possible here.")
@@ -31,6 +36,13 @@ def reproduce(
     download: Annotated[bool, typer.Option(help="Fetch a missing data set into the data root.")] = False,
     checkpoint: Annotated[Path | None, typer.Option(help="Weights to evaluate (level eval).")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, from --seed on.")] = 1,
+    protocol: Annotated[
+        str | None, typer.Option(help="Of a protocol: full or scaled; default: full on CUDA, scaled on a CPU.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="Of a protocol, i/n: the i-th of n parts; their logs merge with cat.")
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field or a model argument; may be repeated."),
@@ -44,23 +56,29 @@ def reproduce(
 
     Levels: structure (parameters, FLOPs) < smoke (a short training that must learn) < eval (weights on the test set)
     < train (the paper's recipe). Every level measures the structure first.
+
+    A protocol trains its networks with equal seeds, and judges its claims seed by seed.
     """
     from aabench.catalog import load_catalog
     from aabench.levels import LEVELS
 
     catalog = load_catalog()
     names = _choose(catalog, tasks, all_tasks)
+    of_protocol = names[0] in catalog.protocols
+    _check_options(names, of_protocol, {"--protocol": protocol, "--shard": shard}, {"--level": level, "--set": changes})
     if level is not None and level not in LEVELS:
         raise AABenchError(f"unknown level {level!r}; one of {', '.join(LEVELS)}")
-    if checkpoint is not None and level not in (None, "eval"):
-        raise AABenchError(f"--checkpoint goes with level eval, not {level}")
+    if checkpoint is not None and (of_protocol or level not in (None, "eval")):
+        raise AABenchError(f"--checkpoint goes with level eval, not {level or 'a protocol'}")
+    if seeds > 1 and level in ("structure", "eval"):
+        raise AABenchError(f"--seeds goes with level smoke or train: level {level} has no seed")
 
     from aabench import record
     from aabench.reproduce import Job, fetch
 
     record.check_writable(log)
     if download:
-        for name in names:
+        for name in catalog.protocols[names[0]].tasks if of_protocol else names:
             fetch(catalog.task(name), data)
     job = Job(
         catalog=catalog,
@@ -68,13 +86,17 @@ def reproduce(
         checkpoint=checkpoint,
         seed=seed,
         changes=tuple(changes or ()),
-        resume=resume,
+        resume="never" if not resume else "where-begun" if of_protocol or seeds > 1 else "always",
         channels_last=channels_last,
         device=pick_device(device),
         directory=log.parent,
-        reporter=Console(),
+        reporter=Trials() if of_protocol else Console(),
     )
-    errors = [error for name in names for error in _one(job, name, level, log)]
+    span = range(seed, seed + seeds)
+    if of_protocol:
+        run_protocol(job, catalog.protocols[names[0]], protocol, span, shard, log)
+        raise typer.Exit(_judge(catalog, names, log))
+    errors = [error for name in names for error in _one(job, name, level, log, span)]
     code = _judge(catalog, names, log)
     raise typer.Exit(errors[0].exit_code if errors else code)
 
@@ -84,19 +106,40 @@ def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[
         raise AABenchError("give tasks, or --all for all of them; `aabench list` shows them")
     if all_tasks:
         return [task.name for task in catalog.tasks.values() if task.blocked is None]
-    return [catalog.task(name).name for name in dict.fromkeys(tasks or ())]
+    names = [name if name in catalog.protocols else catalog.task(name).name for name in dict.fromkeys(tasks or ())]
+    protocol = next((name for name in names if name in catalog.protocols), None)
+    if protocol is not None and len(names) > 1:
+        raise AABenchError(f"{protocol} is a protocol: give it alone")
+    return names
 
 
-def _one(job: Job, name: str, given: str | None, log: Path) -> Iterator[AABenchError]:
-    """Measure one task: its structure, then the level. Errors are printed, logged, and given back."""
+def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], foreign: dict[str, Any]) -> None:
+    """That a protocol has its own options only, and these go with nothing else."""
+    for option, value in (foreign if of_protocol else own).items():
+        if value is not None:
+            kind = "a protocol, which trains its tasks as it says" if of_protocol else "a task: it goes with a protocol"
+            raise AABenchError(f"{option} does not go with {names[0]}, {kind}")
+
+
+def _one(job: Job, name: str, given: str | None, log: Path, seeds: range) -> Iterator[AABenchError]:
+    """Measure one task: its structure, then the level, with each seed where it has one. Errors are printed, logged,
+    and given back.
+    """
     from aabench.record import append
     from aabench.reproduce import attempt, reach_of
 
     reach = reach_of(job, job.catalog.task(name))
     level = cast("Level | None", given) or reach.level
     typer.echo(_announcement(reach, level))
-    for step in dict.fromkeys(["structure", level or "structure"]):
-        row, error = attempt(job, name, step)
+    steps: list[tuple[Level, int]] = [("structure", seeds[0])]
+    if level in ("smoke", "train"):
+        steps += [(level, seed) for seed in seeds]
+    elif level == "eval":
+        steps.append((level, seeds[0]))
+    for step, seed in steps:
+        if len(seeds) > 1 and step != "structure":
+            typer.echo(f"  seed {seed}")
+        row, error = attempt(replace(job, seed=seed), name, step)
         append(log, row)
         typer.echo(_summary(row))
         if isinstance(error, KeyboardInterrupt) or (error is not None and error.exit_code > 128):
@@ -147,11 +190,13 @@ def _judge(catalog: Catalog, names: list[str], log: Path) -> int:
 class Console:
     """Tells a person what goes on."""
 
-    def training(self, plan: Plan, cost: Cost) -> None:
+    def training(self, plan: Plan, train_set: ImageSet) -> None:
         """Print what a training will need, and how many seeds decide the paper's claim."""
         from aabench.catalog import load_catalog
+        from aabench.train import estimate
         from aabench.verify import plan_seeds
 
+        cost = estimate(plan, train_set)
         typer.echo(
             f"  {cost.steps:,} steps of {plan.recipe.batch_size} images; {cost.images_per_second:.0f} images/s "
             f"(measured on {cost.measured_steps} steps of {cost.measured_batch}): about {cost.hours:.1f} hours"

@@ -1,21 +1,28 @@
-"""``aabench show TASK``: the task, its claims and its recipe."""
+"""``aabench show TASK`` (or PROTOCOL): the task, its claims and its recipe."""
 
 from __future__ import annotations
 
 import json as json_module
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from aabench.catalog import Catalog, Claim, Protocol
+
 
 def show(
-    task: Annotated[str, typer.Argument(help="A task of `aabench list`.")],
+    task: Annotated[str, typer.Argument(help="A task, or a protocol, of `aabench list`.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show a task: model, data, recipe, and what the paper claims of it."""
+    """Show a task: model, data, recipe, and what the paper claims of it. Or a protocol: what it compares."""
     from aabench.catalog import load_catalog
 
     catalog = load_catalog()
+    if task in catalog.protocols:
+        _show_protocol(catalog.protocols[task], catalog, json)
+        return
     chosen = catalog.task(task)
     recipe = catalog.recipe_of(chosen)
     claims = catalog.claims_of(task)
@@ -47,8 +54,35 @@ def show(
         sides = ", ".join(map(str, sweep.sides))
         typer.echo(f"  sweep   {sweep.name}: {sweep.mode}, batch {sweep.batch}, {sweep.dtype}, sides {sides}{where}")
     typer.echo("  claims")
+    _show_claims(claims)
+
+
+def _show_claims(claims: Sequence[Claim]) -> None:
     width = max((len(claim.measure) for claim in claims), default=0)
     for claim in claims:
         convention = f", counted as {claim.convention}" if claim.convention else ""
         source = f"{claim.table}, {claim.row}; {claim.tag}{convention}"
         typer.echo(f"    {claim.measure:<{width}} {claim.saying}  [{source}]")
+
+
+def _show_protocol(protocol: Protocol, catalog: Catalog, json: bool) -> None:
+    claims = catalog.claims_of(protocol.name)
+    if json:
+        content = {
+            "protocol": protocol.model_dump(mode="json"),
+            "claims": [claim.model_dump(mode="json") for claim in claims],
+        }
+        typer.echo(json_module.dumps(content, indent=2))
+        return
+    recipe = catalog.recipe_of(catalog.task(protocol.tasks[0]))
+    changes = ", ".join(f"{key}={value}" for key, value in protocol.scaled.changes.items())
+    some = ", ".join(f"{key}={value}" for key, value in protocol.scaled.changes_where_set.items())
+    typer.echo(f"{protocol.name}: a protocol, its networks are trained with the same seeds")
+    typer.echo(f"  baselines   {', '.join(protocol.baselines)}")
+    typer.echo(f"  candidates  {', '.join(protocol.candidates)}")
+    typer.echo(f"  full        recipe {recipe.name if recipe else ''} as it is")
+    typer.echo(
+        f"  scaled      {protocol.scaled.title}: {changes}" + (f"; where a task sets it, {some}" if some else "")
+    )
+    typer.echo("  claims, each judged under both settings, apart")
+    _show_claims([claim for claim in claims if claim.setting == "full"])

@@ -22,5 +22,5 @@ def validate(
         raise typer.Exit(2)
     typer.echo(
         f"{len(catalog.papers)} papers, {len(catalog.tasks)} tasks, {len(catalog.recipes)} recipes, "
-        f"{len(catalog.claims)} claims: no fault"
+        f"{len(catalog.protocols)} protocols, {len(catalog.claims)} claims: no fault"
     )

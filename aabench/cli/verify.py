@@ -19,13 +19,13 @@ def verify(
     log: LogOption = LOG,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Judge the claims on the tasks (default: all) by what the log holds; measures nothing."""
+    """Judge the claims on the tasks or protocols (default: all) by what the log holds; measures nothing."""
     from aabench import record
     from aabench.catalog import load_catalog
     from aabench.verify import exit_code, judge_all
 
     catalog = load_catalog()
-    names = [catalog.task(name).name for name in tasks] if tasks else None
+    names = [name if name in catalog.protocols else catalog.task(name).name for name in tasks] if tasks else None
     content = record.read(log)
     report_broken(content, log)
     verdicts = judge_all(catalog, content.rows, names)

@@ -19,6 +19,7 @@ from aabench.profile.process import run_in_fresh_process
 from aabench.profile.structure import count_values, settings_of
 from aabench.profile.way import Effort, Way
 from aabench.record import Measurement, Status, Value, fingerprint, new
+from aabench.shard import share
 
 Point = tuple[Task, int]
 """A task and a side in pixels."""
@@ -36,12 +37,7 @@ def points(tasks: Sequence[Task], resolutions: Sequence[int], shard: str | None 
     if not tasks or not resolutions:
         raise AABenchError("nothing to profile: give at least one task and one resolution")
     every = [(task, side) for task in tasks for side in resolutions]
-    if shard is None:
-        return every
-    first, _, of = shard.partition("/")
-    if not (first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of)):
-        raise AABenchError(f"a shard is i/n with i from 1 to n, such as 1/4, not {shard!r}")
-    return every[int(first) - 1 :: int(of)]
+    return share(every, shard)
 
 
 def predict_points(chosen: Iterable[Point], way: Way) -> Iterator[Measurement]:

@@ -2,9 +2,10 @@
 
 from aabench.record.environment import fingerprint
 from aabench.record.log import Broken, Log, UnsavedRow, append, check_writable, new, read, status_of
-from aabench.record.measurement import SCHEMA_VERSION, Level, Measurement, Status, Value
+from aabench.record.measurement import DIVERGED, SCHEMA_VERSION, Level, Measurement, Status, Value
 
 __all__ = [
+    "DIVERGED",
     "SCHEMA_VERSION",
     "Broken",
     "Level",

@@ -16,6 +16,9 @@ Status = Literal["ok", "failed", "interrupted", "blocked", "oom"]
 """``blocked``: it could not start because something is missing (data, weights, a device). ``oom``: it ran out of
 memory. ``error`` says what or how."""
 
+DIVERGED = "diverged_at_step"
+"""What the detail of a training's row holds if its loss or a weight was not finite: a result, if no number."""
+
 
 class Value(Frozen):
     """One measured number with its label; ``value`` is None only with a ``reason``."""

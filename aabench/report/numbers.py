@@ -63,6 +63,8 @@ def with_prefix(value: float, half_width: float) -> str:
 
 
 def run_name(row: Measurement) -> str:
-    """The task and what was changed of it: ``aa-wrn-28-10 (depth 10, width 2)``."""
+    """The task and what was changed of it: ``aa-wrn-28-10 (depth 10, width 2)``. A protocol's setting has a name."""
+    if "protocol" in row.altered:
+        return f"{row.task} ({row.altered['protocol']})"
     changes = ", ".join(f"{key} {value}" for key, value in sorted(row.altered.items()))
     return f"{row.task} ({changes})" if changes else row.task

@@ -14,6 +14,7 @@ from aabench.report.frames import claims_frame, measurements_frame, to_csv
 from aabench.report.growth import growth
 from aabench.report.plots import svg
 from aabench.report.profiles import profiles
+from aabench.report.protocols import protocols
 from aabench.report.runs import runs
 from aabench.report.trials import trials
 from aabench.report.troubles import troubles
@@ -55,7 +56,7 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
     environments = Environments(rows)
     smoke, smoke_charts = runs(rows, "smoke")
     evaluations, _ = runs(rows, "eval")
-    trainings, training_charts = runs(rows, "train")
+    trainings, training_charts = runs([row for row in rows if "protocol" not in row.altered], "train")
     profile, profile_charts = profiles(rows)
     sections = (
         ["# What holds of the papers' claims", "", _INTRODUCTION],
@@ -65,6 +66,7 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
         smoke,
         evaluations,
         trainings,
+        protocols(rows, catalog),
         profile,
         growth(rows),
         trials(rows),

@@ -16,7 +16,9 @@ from aabench.train.schedule import peak_rate
 from aabench.train.state import build_model
 
 CPU_IMAGES = 16
-"""Images a measured step on a CPU, at most: more do not make it faster there, and a batch of 1,024 takes minutes."""
+"""Images a measured step on a CPU, where that takes QUICK: more do not make it faster, and 1,024 take minutes."""
+QUICK = 0.25
+"""Seconds. Below, calling the kernels is a part of it, and more images a step are tried, up to the batch."""
 SECONDS = 10.0
 """No further step is measured after so long, once there are LEAST_STEPS."""
 LEAST_STEPS, MOST_STEPS = 2, 10
@@ -44,7 +46,7 @@ class Cost:
 def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     """Measure some steps of a plan on a model of its own, and multiply. torch's generators are left as they were.
 
-    On a CPU the steps hold at most CPU_IMAGES images; on CUDA, one micro-batch of the recipe.
+    On CUDA the steps hold a micro-batch of the recipe; on a CPU, as many of its images as take QUICK, or CPU_IMAGES.
 
     Raises:
         AABenchError: the device's memory does not hold a micro-batch.
@@ -52,7 +54,9 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     micro_batch = plan.recipe.batch_size // plan.recipe.accumulate
     batch = min(micro_batch, CPU_IMAGES) if plan.device == "cpu" else micro_batch
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
-        seconds = _step_seconds(plan, train_set.first(batch))
+        while batch < micro_batch and _step_seconds(plan, train_set.first(batch), 1)[0] < QUICK:
+            batch = min(4 * batch, micro_batch)
+        seconds = _step_seconds(plan, train_set.first(batch), MOST_STEPS)
     images_per_second = batch / statistics.median(seconds)
     steps = plan.total_steps(len(train_set))
     return Cost(
@@ -64,8 +68,8 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     )
 
 
-def _step_seconds(plan: Plan, few: ImageSet) -> list[float]:
-    """Times of steps on all of these images."""
+def _step_seconds(plan: Plan, few: ImageSet, most: int) -> list[float]:
+    """Times of at most so many steps on all of these images, after one that does not count."""
     recipe = plan.recipe.model_copy(update={"accumulate": 1})
     model = build_model(plan)
     optimizer = make_optimizer(model, recipe, peak_rate(recipe))
@@ -84,6 +88,6 @@ def _step_seconds(plan: Plan, few: ImageSet) -> list[float]:
     seconds_of_one()
     seconds: list[float] = []
     end = time.perf_counter() + SECONDS
-    while len(seconds) < LEAST_STEPS or (len(seconds) < MOST_STEPS and time.perf_counter() < end):
+    while len(seconds) < min(LEAST_STEPS, most) or (len(seconds) < most and time.perf_counter() < end):
         seconds.append(seconds_of_one())
     return seconds

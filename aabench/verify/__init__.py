@@ -4,6 +4,7 @@ from aabench.verify.accuracy import MARGIN
 from aabench.verify.effect import Effect, SeedPlan, claimed_effect, plan_seeds
 from aabench.verify.judge import judge, judge_all
 from aabench.verify.latency import LATENCY_MARGIN
+from aabench.verify.protocol import protocol_runs
 from aabench.verify.verdict import JUDGEMENTS, Judgement, Verdict, exit_code
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "judge",
     "judge_all",
     "plan_seeds",
+    "protocol_runs",
 ]

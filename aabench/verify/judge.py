@@ -10,6 +10,7 @@ from aabench.verify.accuracy import judge_accuracy
 from aabench.verify.growth import judge_growth
 from aabench.verify.latency import judge_latency
 from aabench.verify.memory import judge_memory
+from aabench.verify.protocol import judge_protocol
 from aabench.verify.structure import LEVEL_OF, judge_exact
 from aabench.verify.unjudged import blocked, unspecified
 from aabench.verify.verdict import Verdict
@@ -21,8 +22,11 @@ def judge(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdic
     Rows of altered or unfinished runs never count, nor do smoke runs. Parameters, FLOPs and exact image counts are
     compared with the interval of the printed value; accuracies by their 95 % interval: over the images of one run
     (Wilson), over seeds (Student), and differences over seeds (Welch) or over the shared images of one pair. Costs and
-    their growth are judged by the points of a profile in the claim's sweep.
+    their growth are judged by the points of a profile in the claim's sweep; a protocol's claims over paired seeds,
+    under its scaled-down setting too: as claims of their own.
     """
+    if claim.task in catalog.protocols:
+        return judge_protocol(claim, rows, catalog)
     if claim.value is None and claim.kind not in ("ordinal", "growth"):
         return unspecified(claim)
     for name in (claim.task, claim.baseline):

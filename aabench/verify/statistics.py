@@ -50,7 +50,7 @@ def wilson(successes: int, trials: int) -> Interval:
     return Interval(successes / trials, float(bounds.low), float(bounds.high))
 
 
-def student(values: Sequence[float]) -> Interval:
+def student(values: Sequence[float], level: float = LEVEL) -> Interval:
     """Interval of the mean of at least two runs (Student, Biometrika 6 (1908) 1): accuracy over seeds.
 
     Equal values give an interval of width 0, which says nothing: the caller has to look at the width.
@@ -61,7 +61,7 @@ def student(values: Sequence[float]) -> Interval:
         return Interval(values[0], values[0], values[0])
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
     return Interval(mean, mean - half, mean + half)
 
 

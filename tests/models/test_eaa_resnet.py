@@ -2,6 +2,7 @@
 
 import pytest
 
+from aabench.catalog import load_catalog
 from aabench.errors import AABenchError
 from aabench.layers import AAConv2d
 from aabench.models import create_model
@@ -37,3 +38,13 @@ def test_both_convolutions_of_the_last_three_stages_are_augmented() -> None:
 def test_an_unknown_stem() -> None:
     with pytest.raises(AABenchError, match="stem is one of imagenet, cifar, not 'vit'"):
         create_model("resnet18", input_size=32, num_classes=10, stem="vit")
+
+
+def test_the_cifar_tasks_are_the_sheets_networks() -> None:
+    tasks = load_catalog().tasks
+    params = []
+    for name in ("resnet18-cifar100", "aa-resnet18-cifar100", "eaa-resnet18-fused-cifar100"):
+        task = tasks[name]
+        model = create_model(task.model, input_size=32, num_classes=100, device="meta", **task.arguments)
+        params.append(count(model, task.input_size).params)
+    assert params == [11_220_132, 9_502_660, 9_502_660]

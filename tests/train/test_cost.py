@@ -48,3 +48,12 @@ def test_generators_are_left_as_they_were():
     before = torch.get_rng_state()
     assert estimate(plan(), sets()[0]).images_per_second > 0
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_quick_step_is_tried_with_more_images(monkeypatch):
+    # Each step takes 0.1 s whatever it holds: the whole batch is measured, for 16 images would tell too much.
+    readings = itertools.count(0, 0.1)
+    monkeypatch.setattr(cost_module.time, "perf_counter", lambda: next(readings))
+    found = estimate(plan(recipe_changes={"batch_size": 64}), sets()[0])
+    assert (found.measured_batch, found.measured_steps) == (64, cost_module.MOST_STEPS)
+    assert found.images_per_second == pytest.approx(640)
