@@ -18,7 +18,7 @@ FLOORS = (
     {"errors", "allocator"},
     {"layers"},
     {"models", "data", "evaluate", "record", "catalog"},
-    {"report", "verify", "profile", "compare", "train", "search", "levels", "alter", "doctor", "reproduce"},
+    {"report", "verify", "profile", "compare", "audit", "train", "search", "levels", "alter", "doctor", "reproduce"},
     {"cli"},
 )
 HEAVY = {"torch", "torchvision", "pandas", "scipy", "matplotlib", "numpy", "fvcore"}
@@ -108,7 +108,7 @@ def test_the_report_measures_nothing():
 @pytest.mark.parametrize(
     "name",
     [
-        *("catalog", "errors", "levels", "record", "verify", "report", "compare"),
+        *("catalog", "errors", "levels", "record", "verify", "report", "compare", "audit"),
         *("profile.laws", "profile.scaling"),
     ],
 )
@@ -127,7 +127,9 @@ def test_commands_import_nothing_heavy_at_module_level():
     assert heavy == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["list", "--json"], ["reproduce", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list"], ["list", "--json"], ["reproduce", "--help"], ["audit", "--help"]]
+)
 def test_light_commands_stay_light(arguments):
     code = f"""
 import json, sys

@@ -7,6 +7,7 @@ import traceback
 
 import typer
 
+from aabench.cli.audit import audit
 from aabench.cli.compare import compare
 from aabench.cli.doctor import doctor
 from aabench.cli.explain import explain
@@ -35,6 +36,7 @@ app.command()(explain)
 app.command()(reproduce)
 app.command()(profile)
 app.command()(compare)
+app.command()(audit)
 app.command()(verify)
 app.command()(report)
 app.command()(doctor)

@@ -52,7 +52,8 @@ class AAConv2d(nn.Module):
         min_key_channels: the least d_k^h, channels a head for queries and keys; 0 for none.
         position: ``relative`` (the paper's default), ``none``, ``sine2d`` or ``coordconv``.
         pooled: attend on a map halved by 3x3 average pooling, stride 2, and upsample bilinearly.
-        mechanism: ``exact``, or another one of MECHANISMS.
+        mechanism: ``exact``, or another one of MECHANISMS. Efficient and linear attention take no relative positions:
+            with ``none`` the convolution branch alone tells them.
         mechanism_size: the setting that the mechanism has of its own: Performer's random features, Linformer's k,
             Nystroemformer's landmarks, a window's side. Each class has its default.
         attention: form of the exact mechanism, ``explicit``, ``fused`` or ``auto``; the same values, see

@@ -180,9 +180,9 @@ def _shape(value: Any) -> list[int]:
 
 
 _ELEMENTWISE = """
-abs add add_ clamp_min cos div div_ elu exp gelu hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh hardtanh_
-leaky_relu leaky_relu_ log mul mul_ neg pow reciprocal relu6 rsqrt sigmoid sigmoid_ silu silu_ sin softplus sqrt
-square sub sub_ tanh tanh_ where
+abs add add_ clamp_max clamp_min cos div div_ elu exp gelu hardsigmoid hardsigmoid_ hardswish hardswish_ hardtanh
+hardtanh_ leaky_relu leaky_relu_ log mul mul_ neg pow reciprocal relu6 rsqrt sigmoid sigmoid_ silu silu_ sin softplus
+sqrt square sub sub_ tanh tanh_ where
 """
 _REDUCING_OR_RESAMPLING = """
 adaptive_avg_pool2d adaptive_max_pool2d amax amin avg_pool2d batch_norm group_norm instance_norm layer_norm log_softmax

@@ -63,6 +63,15 @@ def test_the_first_of_the_13_has_no_value_channel_at_small_widths(width):
     assert sum(hasattr(m, "attention_size") for m in model.modules()) == 12
 
 
+@pytest.mark.parametrize(("width", "added"), [(0.75, 0.102), (1.0, 0.174)])
+def test_one_value_channel_a_head_in_that_block_would_add_the_same_to_the_digits_of_the_sheet(width, added):
+    # Keys 4, values 4: from 24 -> 72 channels to 24 -> 68, q, k, v; 4 x 4 out; two tables of 55 offsets, 1 channel.
+    more = 24 * 68 - 24 * 72 + 24 * 12 + 4 * 4 + 2 * 55
+    assert more == 318
+    plain, augmented = (parameters(build(name, width=width)) for name in ("mnasnet_a1", "aa_mnasnet_a1"))
+    assert round((augmented + more - plain) / 1e6, 3) == added
+
+
 @pytest.mark.parametrize(
     ("channels", "width", "expected"),
     # 12 -> 16, as halves go up; 18 -> 16 would lose more than a tenth; 33.6 -> 32 does not.

@@ -74,6 +74,12 @@ def test_augmented_convolution_by_hand(attention: str, batch: int) -> None:
     assert counted.attention_share == pytest.approx(8_520 / 13_320)
 
 
+def test_one_channel_a_head_is_counted_too() -> None:
+    # 4 heads x 30 queries x (6 + 5) x 1; 4 heads x 900 pairs x (1 + 1).
+    by_kind = count(augmented(num_heads=4), (6, 5)).by_kind
+    assert (by_kind["relative"], by_kind["attention"]) == (1_320, 7_200)
+
+
 @pytest.mark.parametrize(
     ("options", "size", "attention", "relative"),
     [

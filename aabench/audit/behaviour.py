@@ -1,0 +1,117 @@
+"""How a layer behaves: twice the same, on maps that are not square, without positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from aabench.audit.adapter import Adapter
+from aabench.audit.attention import Judged, Layout
+from aabench.audit.faults import distance
+from aabench.audit.finding import Finding
+from aabench.audit.formula import PAPER, attend, fits
+from aabench.audit.subject import Size, Subject, make_subject, tables_fit
+from aabench.audit.target import Obstacle, OneSide
+
+NOT_SQUARE: tuple[Size, ...] = ((3, 5), (5, 3))
+
+
+def repeated(subject: Subject, out: Tensor) -> Finding:
+    """The same input and weights give the same output."""
+    check = "repeatability"
+    share = distance(subject(subject.images()), out)
+    if share <= subject.precision.tolerance:
+        return Finding(check=check, status="pass", reason="two calls give the same output")
+    reason = f"two calls with the same input and weights differ by {share:.0%}: forward draws something at random"
+    return Finding(check=check, status="fail", reason=reason, fault="random-forward")
+
+
+def not_square(kind: type[nn.Module], adapter: Adapter, layout: Layout, judged: Judged, *, relative: bool) -> Finding:
+    """On maps that are not square it computes what it does on square ones."""
+    check = "non-square maps"
+    for size in NOT_SQUARE:
+        by = f"{size[0]}x{size[1]}"
+        try:
+            subject = make_subject(kind, adapter, size, relative=relative)
+            attended = layout.attended(subject(subject.images()))
+        except Obstacle as obstacle:
+            if judged.has("tables-swapped") and not isinstance(obstacle, OneSide):
+                reason = f"{obstacle}; a table of 2H - 1 rows cannot serve W columns"
+                return Finding(check=check, status="not-checked", reason=reason)
+            reason = f"square maps only: {obstacle}"
+            return Finding(check=check, status="fail", reason=reason, fault="square-only")
+        form = judged.form
+        if form is None:
+            reason = "it runs, but the output fits no known form on square maps either"
+            return Finding(check=check, status="not-checked", reason=reason)
+        if not (tables_fit(subject) and fits(subject.values, size, form)):
+            reason = f"right on square maps; on {by} its tables have other lengths than the paper's"
+            return Finding(check=check, status="fail", reason=reason, fault="not-square")
+        expected = attend(subject.images(), subject.values, subject.trial.num_heads, form)
+        share = distance(attended, expected) if attended.shape == expected.shape else float("inf")
+        if share > subject.precision.tolerance:
+            reason = f"on a {by} map it computes something else than on square ones; the output differs by {share:.0%}"
+            return Finding(check=check, status="fail", reason=reason, fault="not-square")
+    sizes = " and ".join(f"{height}x{width}" for height, width in NOT_SQUARE)
+    what = "the paper's attention" if judged.faults == () else "the same as on square ones"
+    return Finding(check=check, status="pass", reason=f"{what} on {sizes}")
+
+
+def permutation(kind: type[nn.Module], adapter: Adapter, subject: Subject, layout: Layout, judged: Judged) -> Finding:
+    """Without relative positions, pixels in another order give the same output in that order."""
+    check = "permutation behaviour"
+    form = judged.form or PAPER
+
+    def formula(x: Tensor) -> Tensor:
+        return attend(x, subject.without_tables(), subject.trial.num_heads, form)
+
+    if _unevenness(formula, subject.images()) > subject.precision.tolerance:
+        reason = "the differences named above move with the order of pixels already"
+        return Finding(check=check, status="not-checked", reason=reason)
+    ways = {"with tables of zeros": _zeroed(subject)} if subject.slots.rows is not None else {}
+    if adapter.switches_relative:
+        try:
+            ways["switched off"] = make_subject(kind, adapter, subject.size, relative=False)
+        except Obstacle as obstacle:
+            reason = f"with relative positions switched off, {obstacle}"
+            return Finding(check=check, status="fail", reason=reason, fault="no-relative-crashes")
+    for how, without in (ways or {"it has none": subject}).items():
+        share = _unevenness(lambda x, own=without: layout.attended(own(x)), subject.images())  # type: ignore[misc]
+        if share > subject.precision.tolerance:
+            reason = (
+                f"without relative positions ({how}) the output still depends on where a pixel is, by {share:.0%}: "
+                "another position leaks in, or positions are mixed up"
+            )
+            return Finding(check=check, status="fail", reason=reason, fault="position-leak")
+    reason = f"without relative positions ({', '.join(ways) or 'it has none'}) pixels may change places"
+    return Finding(check=check, status="pass", reason=reason)
+
+
+def _zeroed(subject: Subject) -> Callable[[Tensor], Tensor]:
+    """The layer with relative tables of zeros, for as long as one call takes."""
+    tables = [slot.tensor for slot in (subject.slots.rows, subject.slots.columns) if slot is not None]
+
+    def call(x: Tensor) -> Tensor:
+        kept = [table.detach().clone() for table in tables]
+        with torch.no_grad():
+            for table in tables:
+                table.zero_()
+            try:
+                return subject(x)
+            finally:
+                for table, values in zip(tables, kept, strict=True):
+                    table.copy_(values)
+
+    return call
+
+
+def _unevenness(attention: Callable[[Tensor], Tensor], x: Tensor) -> float:
+    """How far attention of moved pixels is from moved attention."""
+    order = torch.randperm(x.shape[-2] * x.shape[-1], generator=torch.Generator().manual_seed(3))
+    return distance(attention(_moved(x, order)), _moved(attention(x), order))
+
+
+def _moved(x: Tensor, order: Tensor) -> Tensor:
+    return x.flatten(2)[..., order].view_as(x)

@@ -1,0 +1,38 @@
+"""The audit in a process of its own: ``python -m aabench.audit.worker``, JSON on stdin, lines of JSON on the answer.
+
+Before each step that runs the target's code it writes which, so that the parent knows where the process died.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Read target and adapter, write the steps and then the report."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for the answer once the parent is gone
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answer:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the target prints must not mix with the answer
+        request = json.load(sys.stdin)
+
+        def step(what: str) -> None:
+            print(json.dumps({"step": what}), file=answer, flush=True)
+
+        step("the start of torch")
+        from aabench.audit.adapter import Adapter
+        from aabench.audit.examine import examine
+
+        report = examine(request["target"], Adapter.model_validate(request["adapter"]), step)
+        print(json.dumps({"report": report.model_dump()}), file=answer, flush=True)
+        # Threads and exit handlers of the target have nothing more to say.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
