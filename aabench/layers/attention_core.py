@@ -1,11 +1,14 @@
 """Exact AA attention, ``softmax(Q K^T + S_H + S_W) V``, in two forms that give the same values.
 
-``explicit`` makes the n x n logits (n = H*W), as every public port does. ``fused`` never does: with
+``explicit`` makes the n x n logits (n = H*W), as every public port does. ``fused`` never has them all in memory, which
+grows as n (H + W) instead of n^2. On a CPU it goes over chunks of query rows, see
+:mod:`aabench.layers.chunked_attention`. Elsewhere it uses the device's fused kernel, which knows no relative logits:
+with
 
     q' = [q ; logits by key row ; logits by key column],  k' = [k ; onehot(row) ; onehot(column)]
 
-the product ``q'.k'`` is AA's logit, so that plain scaled_dot_product_attention gives AA exactly, and memory
-grows as n (H + W) instead of n^2 (sheet eaanet.md, section 4).
+the product ``q'.k'`` is AA's logit, so that plain scaled_dot_product_attention gives AA exactly (sheet eaanet.md,
+section 4).
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from aabench.layers.chunked_attention import chunked_attention
 
 Logits = tuple[Tensor, Tensor]
 """Relative logits by key row (B, Nh, n, H) and by key column (B, Nh, n, W)."""
@@ -56,20 +61,17 @@ def known_form(attention: str) -> str:
     return attention
 
 
-FUSED_FROM = {"inference": 2 * 2**20, "training": 16 * 2**20}
-"""Bytes of one n x n matrix for the whole batch from which the fused form is faster, as ``make bench`` shows on two
-CPU cores for dk = dv = 128, batch 2 (tests/bench/test_attention.py). Other shapes cross elsewhere: with few value
-channels or one image the choice was up to 1.2 times the better form. Not measured on a GPU yet."""
+FUSED_FROM = 14 * 14
+"""Tokens from which the fused form is taken, as ``make bench`` shows on two CPU cores (tests/bench/test_attention.py).
+Not measured on a GPU yet."""
 
 
 def choose(q: Tensor) -> str:
-    """The form expected to be faster for queries (B, Nh, n, d): fused where the explicit logits would be large.
+    """The form expected to be faster for queries (B, Nh, n, d): below some tokens a few large calls beat many small.
 
     A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
     """
-    batch, heads, cells, _ = q.shape
-    logits = batch * heads * cells**2 * q.element_size()
-    return "fused" if logits >= FUSED_FROM["training" if q.requires_grad else "inference"] else "explicit"
+    return "fused" if q.shape[2] >= FUSED_FROM else "explicit"
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None) -> Tensor:
@@ -83,17 +85,23 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None)
 
 
 def fused_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, feature_size: tuple[int, int]) -> Tensor:
-    """The same values by scaled_dot_product_attention, without the n x n matrix."""
+    """The same values without the n x n matrix: over chunks on a CPU, by fused kernels on other devices."""
+    if q.device.type == "cpu":
+        rows, columns = relative or (None, None)
+        attended: Tensor = chunked_attention(q, k, v, rows, columns)
+        return attended
+    return kernel_attention(q, k, v, relative, feature_size)
+
+
+def kernel_attention(
+    q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, feature_size: tuple[int, int]
+) -> Tensor:
+    """By scaled_dot_product_attention, which knows no relative logits: they come with q' and k'."""
     if relative is not None:
         q, k = augment(q, k, relative, feature_size)
     values = v.shape[-1]
-    width = max(q.shape[-1], values)
-    if q.device.type == "cpu":
-        # The fused CPU kernel runs only if q, k and v share their last dimension; otherwise it falls back to n x n.
-        q, k, v = (F.pad(t, (0, width - t.shape[-1])) for t in (q, k, v))
-    else:
-        # CUDA's memory-efficient kernel wants multiples of 8 (half) or 4 (fp32); v may differ from q and k.
-        q, k, v = (F.pad(t, (0, -t.shape[-1] % 8)) for t in (q, k, v))
+    # CUDA's memory-efficient kernel wants multiples of 8 (half) or 4 (fp32); v may differ from q and k.
+    q, k, v = (F.pad(t, (0, -t.shape[-1] % 8)) for t in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v, scale=1.0)[..., :values]
 
 

@@ -16,7 +16,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
+import aabench.layers  # noqa: F401  # enters the operator
 from aabench.errors import AABenchError
+
+CHUNKED = torch.ops.aabench.chunked_attention
+"""Exact attention on a CPU without the n x n matrix, see :mod:`aabench.layers.chunked_attention`."""
 
 ByModule = dict[str, Counter[str]]
 """Module name -> operator -> multiply-adds."""
@@ -35,9 +39,10 @@ def torch_macs(model: nn.Module, x: Tensor) -> tuple[ByModule, Any]:
 
 
 def flop_counter() -> FlopCounterMode:
-    """FlopCounterMode with a formula for fused attention on CPU, which torch before 2.15 counts as 0."""
+    """FlopCounterMode with a formula for our own operator, and for fused attention on CPU: before 2.15 torch has 0."""
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return FlopCounterMode(display=False, custom_mapping={fused: _fused_attention_flops})
+    formulas = {fused: _fused_attention_flops, CHUNKED: _fused_attention_flops}
+    return FlopCounterMode(display=False, custom_mapping=formulas)
 
 
 def _fused_attention_flops(q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:

@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aabench.errors import AABenchError
 from aabench.layers import AttentionCore
-from aabench.profile.counters import flop_counter
+from aabench.profile.counters import CHUNKED, flop_counter
 from aabench.profile.counting import Call, FormulaRecorder, as_pair, multiply_adds
 from aabench.profile.formulas import Shape
 from aabench.profile.meta import images, naming_the_module, shadow
@@ -159,6 +159,8 @@ class _Run:
     def enter_operator(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         """Count an operator that was run."""
         formula = self._formulas.get(func.overloadpacket)
+        if func.overloadpacket is CHUNKED and self._inside[-1] in self.forms:
+            self.forms[self._inside[-1]] = "fused"
         if formula is not None:
             operator = FUSED if self._in_fused else str(func.overloadpacket).removeprefix("aten.")
             self.macs[self._inside[-1]][operator] += formula(*args, **kwargs, out_val=result) // 2

@@ -111,7 +111,8 @@ def test_every_task_of_the_catalog_reconciles_at_two_sizes(task: Task) -> None:
     found = explain_executed(on_meta(task.name, other), other)
     assert sum(line.model for line in found.operators) == smaller_or_larger.macs
     assert all(set(line.why) <= {"position features", "padding"} for line in found.operators)
-    assert task.name.startswith("aa-") == bool(found.attention_forms)
+    exact = task.arguments.get("mechanism", "exact") == "exact"
+    assert (task.model.startswith("aa_") and exact) == bool(found.attention_forms)
 
 
 def block(side: int) -> AAConv2d:
