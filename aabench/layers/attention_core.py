@@ -93,9 +93,7 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, fe
     return kernel_attention(q, k, v, relative, feature_size)
 
 
-def kernel_attention(
-    q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, feature_size: tuple[int, int]
-) -> Tensor:
+def kernel_attention(q: Tensor, k: Tensor, v: Tensor, relative: Logits | None, feature_size: tuple[int, int]) -> Tensor:
     """By scaled_dot_product_attention, which knows no relative logits: they come with q' and k'."""
     if relative is not None:
         q, k = augment(q, k, relative, feature_size)

@@ -83,9 +83,7 @@ def _backward(
 
 
 @_backward.register_fake
-def _(
-    gradient: Tensor, q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None, columns: Tensor | None
-) -> list[Tensor]:
+def _(gradient: Tensor, q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None, columns: Tensor | None) -> list[Tensor]:
     given = [t for t in (rows, columns) if t is not None]
     return [
         *(t.new_empty(*t.shape[:2], t.shape[3], t.shape[2]).transpose(2, 3) for t in (q, k, v)),

@@ -7,10 +7,12 @@ import time
 from typing import Any
 
 import torch
+from torch import nn
 
 from aabench import allocator
 from aabench.models import create_model
 from aabench.profile import machine
+from aabench.profile.difference import output_difference
 from aabench.profile.energy import measure_energy
 from aabench.profile.latency import measure_latency
 from aabench.profile.limit import Allowance
@@ -57,16 +59,30 @@ def run(point: dict[str, Any]) -> dict[str, Any]:
         )
         answer["latency"] = dataclasses.asdict(latency)
         answer["machine"] = {"before": before, "after": machine.state(device)}
+        answer["difference"] = _difference(point)
         answer["energy"] = dataclasses.asdict(measure_energy(call, device, point["seconds"]))
     return answer | {"seconds": {"before_latency": measuring - started, "latency": time.perf_counter() - measuring}}
 
 
-def _call(point: dict[str, Any]) -> Any:
+def _model(point: dict[str, Any]) -> nn.Module:
     torch.manual_seed(0)
-    side, device = point["input_size"], point["device"]
-    model = create_model(
-        point["model"], input_size=side, num_classes=point["num_classes"], device=device, **point["arguments"]
+    return create_model(
+        point["model"],
+        input_size=point["input_size"],
+        num_classes=point["num_classes"],
+        device=point["device"],
+        **point["arguments"],
     )
+
+
+def _difference(point: dict[str, Any]) -> dict[str, Any] | None:
+    found = output_difference(_model(point), point)
+    return None if found is None else found.model_dump()
+
+
+def _call(point: dict[str, Any]) -> Any:
+    model = _model(point)
+    side, device = point["input_size"], point["device"]
     x = torch.randn(point["batch"], 3, side, side, device=device)
     if point["channels_last"]:
         model, x = model.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)

@@ -170,6 +170,8 @@ def _measured(answer: dict[str, Any], batch: int) -> Iterator[Value]:
     if "latency" in answer:
         latency = _latency(answer["latency"])
         yield Value(metric="latency_ms", value=latency.median_ms, unit="ms", convention="median")
+        if answer["difference"] is not None:
+            yield Value(**answer["difference"])
         yield Value(metric="images_per_s", value=1e3 * batch / latency.median_ms, unit="images/s")
         energy = answer["energy"]
         yield Value(

@@ -12,6 +12,7 @@ from aabench.report.counts import counts
 from aabench.report.environments import Environments
 from aabench.report.frames import claims_frame, measurements_frame, to_csv
 from aabench.report.growth import growth
+from aabench.report.mechanisms import mechanisms
 from aabench.report.plots import svg
 from aabench.report.profiles import profiles
 from aabench.report.protocols import protocols
@@ -29,7 +30,8 @@ _INTRODUCTION = (
 
 
 def write_report(log: Log, catalog: Catalog, folder: Path) -> tuple[Path, ...]:
-    """Write report.md, claims.csv, measurements.csv and plots/*.svg; return their paths.
+    """Write report.md, claims.csv, measurements.csv and plots/*.svg, and mechanisms.md where there is one to compare;
+    return their paths.
 
     Rows are taken by their time, so that logs merged in any order give the same report.
 
@@ -74,9 +76,11 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
         troubles(Log(rows, log.broken)),
     )
     text = "\n\n".join("\n".join(section).strip() for section in sections if section)
+    page = "\n".join(mechanisms(rows, catalog)).strip()
     charts = (*smoke_charts, *training_charts, *profile_charts)
     return {
         "report.md": f"{text}\n".encode(),
+        **({"mechanisms.md": f"{page}\n".encode()} if page else {}),
         "claims.csv": to_csv(claims_frame(verdicts)).encode(),
         "measurements.csv": to_csv(measurements_frame(rows, environments.of_rows)).encode(),
         **{chart.file: svg(chart) for chart in charts},
