@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 import time
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 
-from aabench.data import ImageSet, Transform, draw_epoch
+from aabench.data import Batch, Images, Transform
 from aabench.train.loop import optimizer_step
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan
@@ -41,7 +45,7 @@ class Cost:
     measured_batch: int
 
 
-def estimate(plan: Plan, train_set: ImageSet) -> Cost:
+def estimate(plan: Plan, train_set: Images) -> Cost:
     """Measure some steps of a plan on a model of its own, and multiply. torch's generators are left as they were.
 
     On a CPU the steps hold at most CPU_IMAGES images; on CUDA, one micro-batch of the recipe.
@@ -52,7 +56,7 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     micro_batch = plan.recipe.batch_size // plan.recipe.accumulate
     batch = min(micro_batch, CPU_IMAGES) if plan.device == "cpu" else micro_batch
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
-        seconds = _step_seconds(plan, train_set.first(batch))
+        seconds = _step_seconds(plan, train_set.first(batch * (1 + MOST_STEPS)), batch)
     images_per_second = batch / statistics.median(seconds)
     steps = plan.total_steps(len(train_set))
     return Cost(
@@ -64,26 +68,31 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     )
 
 
-def _step_seconds(plan: Plan, few: ImageSet) -> list[float]:
-    """Times of steps on all of these images."""
+def _step_seconds(plan: Plan, few: Images, batch_size: int) -> list[float]:
+    """Times of steps, one after the other, waiting for images included. The first one does not count."""
     recipe = plan.recipe.model_copy(update={"accumulate": 1})
     model = build_model(plan)
     optimizer = make_optimizer(model, recipe, peak_rate(recipe))
     transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
-    few, draw = few.to(plan.device), draw_epoch(plan.seed, 0, len(few)).to(plan.device)
-
-    def seconds_of_one() -> float:
-        start = time.perf_counter()
-        images, labels = draw.batch(few, 0, len(few))
-        loss_sum, _ = optimizer_step(
-            model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
-        )
-        loss_sum.item()  # waits for the device
-        return time.perf_counter() - start
-
-    seconds_of_one()
     seconds: list[float] = []
-    end = time.perf_counter() + SECONDS
-    while len(seconds) < LEAST_STEPS or (len(seconds) < MOST_STEPS and time.perf_counter() < end):
-        seconds.append(seconds_of_one())
+    with closing(_batches(plan, few.to(plan.device), batch_size)) as batches:
+        end = start = math.inf
+        while len(seconds) < LEAST_STEPS or (len(seconds) < MOST_STEPS and start < end):
+            _, images, labels, _ = next(batches).require_images()
+            loss_sum, _ = optimizer_step(
+                model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
+            )
+            loss_sum.item()  # waits for the device
+            now = time.perf_counter()
+            if start == math.inf:
+                end = now + SECONDS
+            else:
+                seconds.append(now - start)
+            start = now
     return seconds
+
+
+def _batches(plan: Plan, few: Images, batch_size: int) -> Generator[Batch]:
+    """Batches without end, epoch after epoch."""
+    for epoch in itertools.count():
+        yield from few.epoch(plan.seed, epoch, batch_size, range(len(few) // batch_size))
