@@ -144,9 +144,8 @@ def _collate(items: list[_Item]) -> Batch:
 
 
 def _start_worker(_: int) -> None:
-    """A signal to all processes of a group is the training's affair: it saves, and ends its workers itself."""
+    """Ctrl-C reaches all processes of a terminal, and is the training's affair: it saves, and ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _random_view(image: Tensor, index: int, *, size: int, seed: int, epoch: int) -> Tensor:

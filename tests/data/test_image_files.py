@@ -3,7 +3,6 @@
 import itertools
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -42,10 +41,10 @@ def test_a_png_called_jpeg_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (jpeg(picture())[:-300], "incomplete or truncated"),
-        (jpeg(picture())[:50], "incomplete or truncated"),
-        (b"no image at all", "Unsupported image file"),
-        (b"", "an empty file"),
+        (jpeg(picture())[:-300], "truncated"),
+        (jpeg(picture())[:50], "Truncated|truncated|no image"),
+        (b"no image at all", "no image that Pillow knows"),
+        (b"", "no image that Pillow knows"),
         (None, "No such file"),
     ],
     ids=["truncated", "head only", "text", "empty", "missing"],
@@ -57,13 +56,6 @@ def test_what_cannot_be_decoded_says_why(tmp_path, content, reason):
     with pytest.raises(CannotDecode, match=reason) as caught:
         read_image(file)
     assert ".cpp" not in str(caught.value)
-
-
-def test_sixteen_bits_are_no_uint8_image(tmp_path):
-    file = tmp_path / "image.png"
-    Image.fromarray(np.zeros((4, 4), np.uint16)).save(file)
-    with pytest.raises(CannotDecode, match="uint16"):
-        read_image(file)
 
 
 # --- crops
@@ -105,7 +97,7 @@ def test_half_of_the_crops_are_mirrored_and_their_areas_vary():
     assert 160 < rising < 240
     # 8 % of the area at aspect 3/4 is 62 pixels wide, all of it 256.
     assert 50 < min(spans) < 90
-    assert 215 < max(spans)
+    assert max(spans) > 215
 
 
 # --- batches
@@ -140,11 +132,11 @@ def test_unreadable_images_are_named_and_the_others_stay(tmp_path):
     (folder / "n2" / "notes.txt").write_text("no image")
     batches = list(listed(folder).once(17))
     assert [(lost.position, lost.name, lost.reason) for lost in batches[0].unreadable] == [
-        (1, "n0/1.JPEG", "an empty file"),
+        (1, "n0/1.JPEG", "no image that Pillow knows"),
         (
             12,
             "n2/notes.txt",
-            "Unsupported image file. Only jpeg, png, webp and gif are currently supported. For avif and heic format, please rely on `decode_avif` and `decode_heic` directly.",
+            "no image that Pillow knows",
         ),
     ]
     assert batches[0].indices.tolist() == [i for i in range(17) if i not in (1, 12)]
