@@ -1,8 +1,8 @@
 """From an image file to pixels.
 
 Decoded by Pillow: torchvision's own decoder takes two thirds of the time with what follows, and gives the same pixels,
-but it is deprecated since 0.29. libjpeg's draft mode (decoding at half the size) is not used: it changes the pixels, and
-most crops of ImageNet are too small for it.
+but it is deprecated since 0.29. libjpeg's draft mode (decoding at half the size) is not used: it changes the pixels,
+and most crops of ImageNet are too small for it.
 """
 
 from __future__ import annotations
