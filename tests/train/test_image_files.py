@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from aabench.data.imagenet import list_images
-from aabench.errors import AABenchError
 from aabench.models import registry
 from aabench.train import LAST, Interrupted, train
 from aabench.train.checkpoint import read_checkpoint
 from tests.data.pictures import CLASSES, write_folder
-from tests.train.small import DEMANDING, Dropping, plan, sets
+from tests.train.small import DEMANDING, Dropping, plan
 from tests.train.test_engine import Recorder, assert_equal_bits
 
 CHANGES = {
@@ -49,14 +48,3 @@ def test_unreadable_images_are_left_out_and_count_as_wrong(folder, tmp_path):
     assert result.last.images == 10
     assert not result.last.correct_mask[6]
     assert read_checkpoint(tmp_path / "run" / LAST)["unreadable"] == reason
-
-
-def test_a_recipe_that_asks_for_another_augmentation_is_refused(tmp_path):
-    train_set, test_set = sets()
-    with pytest.raises(AABenchError, match=r"asks for the augmentation 'inception'.* is shown with 'crop-flip' only"):
-        train(
-            plan(recipe_changes={"augmentation": "inception"}),
-            train_set=train_set,
-            test_set=test_set,
-            directory=tmp_path,
-        )
