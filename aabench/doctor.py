@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aabench.catalog import Catalog, load_catalog
 from aabench.catalog.schema import Frozen
-from aabench.levels import SPLIT_FILES, TITLES, Level, reachable
+from aabench.levels import IMAGENET1000, SPLIT_FILES, TITLES, Level, image_folder, reachable
 from aabench.record import fingerprint
 
 PACKAGES = ("fvcore", "matplotlib", "numpy", "pandas", "pydantic", "rich", "scipy", "torch", "torchvision", "typer")
@@ -19,6 +19,9 @@ PACKAGES = ("fvcore", "matplotlib", "numpy", "pandas", "pydantic", "rich", "scip
 
 IMAGENET_VAL = (1_000, 50_000)
 """Classes and images of ImageNet's validation set."""
+
+IMAGENET_TRAIN = (1_000, 1_281_167)
+"""Likewise of its training set."""
 
 COCO_2017 = {"train2017": 118_287, "val2017": 5_000}
 """Images of each annotated split of COCO 2017."""
@@ -184,7 +187,9 @@ def _root(root: Path, catalog: Catalog) -> Root:
 def _data_sets(root: Path, catalog: Catalog) -> Iterator[DataSet]:
     yield _cifar(root, "cifar100")
     yield _cifar(root, "cifar10")
-    yield _imagenet(root / "imagenet1000" / "val")
+    yield _imagenet("ImageNet train", image_folder("imagenet", "train", root), IMAGENET_TRAIN)
+    yield _imagenet("ImageNet val", image_folder("imagenet", "test", root), IMAGENET_VAL)
+    yield _imagenet("ImageNet (imagenet1000/val)", root / IMAGENET1000, IMAGENET_VAL)
     yield _coco(root / "coco")
     yield _checkpoints(root, catalog)
 
@@ -212,18 +217,18 @@ def _cifar(root: Path, name: Literal["cifar10", "cifar100"]) -> DataSet:
     return DataSet(name=title, state="whole", detail=f"{there}, every md5 as published")
 
 
-def _imagenet(folder: Path) -> DataSet:
-    name = f"{TITLES['imagenet']} (imagenet1000/val)"
+def _imagenet(name: str, folder: Path, full: tuple[int, int]) -> DataSet:
+    """Counts classes and images; none is read."""
     classes = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
     images = sum(1 for path in classes for _ in path.iterdir())
     if not images:
         return DataSet(name=name, state="absent", detail=f"no image below {folder}")
-    whole = (len(classes), images) == IMAGENET_VAL
+    whole = (len(classes), images) == full
     return DataSet(
         name=name,
         state="whole" if whole else "partial",
         detail=f"{len(classes):,} classes, {images:,} images"
-        + ("" if whole else "; the validation set has {:,} and {:,}: no paper's accuracy".format(*IMAGENET_VAL)),
+        + ("" if whole else "; all of it is {:,} and {:,}: no paper's accuracy".format(*full)),
     )
 
 

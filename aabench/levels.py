@@ -15,6 +15,9 @@ LEVELS: tuple[Level, ...] = ("structure", "smoke", "eval", "train")
 
 Split = Literal["train", "test"]
 
+TORCHVISION = "checkpoints/torchvision/"
+"""Where torchvision's weights lie, below the data root, by the names of their files."""
+
 _CIFAR10_NAMES, _CIFAR100_NAMES = "cifar-10-batches-py/batches.meta", "cifar-100-python/meta"
 
 SPLIT_FILES: dict[str, dict[Split, tuple[str, ...]]] = {
@@ -27,9 +30,24 @@ SPLIT_FILES: dict[str, dict[Split, tuple[str, ...]]] = {
         "test": ("cifar-100-python/test", _CIFAR100_NAMES),
     },
 }
-"""The files of each split, below the data root: the data sets that this version can evaluate and train on."""
+"""The files of each split of CIFAR, below the data root."""
 
-TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet": "ImageNet", "coco": "COCO"}
+IMAGE_FOLDERS: dict[Split, str] = {"train": "train", "test": "val"}
+"""What ImageNet's splits are called in an ImageFolder root."""
+
+IMAGENET1000 = "imagenet1000/val"
+"""Where the data bundle's ImageNet images lie, below the data root: a test set only."""
+
+PIPELINES = ("cifar10", "cifar100", "imagenet", "imagenet1000")
+"""The data sets that this version can evaluate (and, with a training split, train) on."""
+
+TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "imagenet": "ImageNet",
+    "imagenet1000": "ImageNet (imagenet1000)",
+    "coco": "COCO",
+}
 
 
 @dataclass(frozen=True)
@@ -78,13 +96,13 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
     if task.blocked is not None:
         missing = dict.fromkeys(LEVELS, task.blocked)
         return Reach(task.name, None, missing, possible=(), offered=LEVELS, real_smoke=False)
-    pipeline = [] if task.data in SPLIT_FILES else [f"the {TITLES[task.data]} pipeline (not in this version)"]
+    pipeline = [] if task.data in PIPELINES else [f"the {TITLES[task.data]} pipeline (not in this version)"]
     weights = _no_weights(task, data_root, checkpoint)
     lacking = {
         "structure": [],
         "smoke": _no_recipe(task),
         "eval": pipeline or [*weights, *_no_split(task.data, "test", data_root)],
-        "train": pipeline or [*_no_recipe(task), *_no_split(task.data, "train", data_root)],
+        "train": pipeline or [*_no_recipe(task), *_no_data(task.data, data_root)],
     }
     possible = tuple(level for level in LEVELS if not lacking[level])
     if device != "cuda" and not pipeline:
@@ -112,12 +130,36 @@ def _no_weights(task: Task, data_root: Path | None, checkpoint: Path | None) -> 
     if data_root is None:
         return [f"weights ({task.checkpoint} below a data root, or --checkpoint FILE)"]
     path = data_root / task.checkpoint
-    return [] if path.is_file() else [f"weights ({path} is not there; or --checkpoint FILE)"]
+    fetched = "--download fetches it; " if task.checkpoint.startswith(TORCHVISION) else ""
+    return [] if path.is_file() else [f"weights ({path} is not there; {fetched}or --checkpoint FILE)"]
+
+
+def image_folder(data: str, split: Split, data_root: Path) -> Path:
+    """Where a split of ImageNet lies, there or not: ``ROOT/imagenet/{train,val}``, or ``ROOT/{train,val}`` where ROOT
+    has no ``imagenet`` but one of these; of imagenet1000, ``ROOT/imagenet1000/val``.
+    """
+    if data == "imagenet1000":
+        return data_root / IMAGENET1000
+    itself = not (data_root / "imagenet").is_dir() and any(
+        (data_root / name).is_dir() for name in IMAGE_FOLDERS.values()
+    )
+    return (data_root if itself else data_root / "imagenet") / IMAGE_FOLDERS[split]
+
+
+def _no_data(data: str, data_root: Path | None) -> list[str]:
+    """What is missing to train: both splits, since every epoch is scored."""
+    if data == "imagenet1000":
+        return ["a training split (the data set has none)"]
+    missing = [_no_split(data, split, data_root) for split in ("train", "test")]
+    return missing[0] or missing[1]
 
 
 def _no_split(data: str, split: Split, data_root: Path | None) -> list[str]:
     name = f"the {TITLES[data]} {split} split"
     if data_root is None:
         return [f"{name} (--data ROOT, or AABENCH_DATA)"]
+    if data not in SPLIT_FILES:
+        folder = image_folder(data, split, data_root)
+        return [] if folder.is_dir() else [f"{name} ({folder} is not there)"]
     absent = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
     return [f"{name} ({data_root / absent[0]} is not there; --download fetches it)"] if absent else []

@@ -12,19 +12,23 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from aabench.alter import alter
 from aabench.catalog import Catalog, Recipe, Task
 from aabench.errors import AABenchError, DidNotHold
-from aabench.levels import Level, Reach, reachable
+from aabench.levels import PIPELINES, TORCHVISION, Level, Reach, Split, image_folder, reachable
 from aabench.record import DIVERGED, Measurement, Value, new, status_of
 
 if TYPE_CHECKING:
-    from aabench.data import ImageSet
+    from aabench.data import Images
     from aabench.evaluate import Scores
     from aabench.train import Plan, Progress
+
+
+UNREADABLE_SHOWN = 100
+"""A row names so many unreadable images at most; it counts all of them."""
 
 
 class Reporter(Protocol):
     """Is told what goes on."""
 
-    def training(self, plan: Plan, train_set: ImageSet) -> None:
+    def training(self, plan: Plan, train_set: Images) -> None:
         """A training by the paper's recipe is about to start, on this set."""
 
     def progress(self) -> Progress:
@@ -68,16 +72,22 @@ class Outcome(NamedTuple):
 
 
 def fetch(task: Task, data_root: Path | None) -> None:
-    """Download what is missing of a task's data set into the data root.
+    """Download what is missing of a task's data set and of its weights into the data root: CIFAR, and torchvision's.
 
     Raises:
-        AABenchError: no data root to put it in, a data set that cannot be downloaded, or the download failed.
+        AABenchError: no data root to put it in, nothing of the task that can be downloaded, or the download failed.
     """
     from aabench.data import load_cifar
+    from aabench.train.published import fetch_torchvision
 
     if data_root is None:
         raise AABenchError("--download needs a folder to put the data in: give --data DIR")
+    weights = task.checkpoint is not None and task.checkpoint.startswith(TORCHVISION)
+    if task.checkpoint is not None and weights:
+        fetch_torchvision(task.model, data_root / task.checkpoint)
     if task.data not in ("cifar10", "cifar100"):
+        if weights:
+            return
         raise AABenchError(f"{task.name}: {task.data} cannot be downloaded by aabench; give --data DIR that holds it")
     for split in ("train", "test"):
         load_cifar(task.data, data_root, split, download=True)
@@ -100,9 +110,10 @@ def attempt(job: Job, name: str, level: Level) -> Outcome:
         message = str(error) or "interrupted from the keyboard"
         common |= {"settings": run.settings, "detail": _divergence(error), "error": message}
         return Outcome(new(**common, status=status_of(error)), error)
+    common["altered"] = {**altered, **found.altered}
     if found.error is not None:
-        return Outcome(new(**common, status="failed", **found._asdict()), DidNotHold(found.error))
-    return Outcome(new(**common, **found._asdict()), None)
+        return Outcome(new(**common, status="failed", **found.row(), error=found.error), DidNotHold(found.error))
+    return Outcome(new(**common, **found.row()), None)
 
 
 def _divergence(error: BaseException) -> dict[str, Any]:
@@ -130,6 +141,12 @@ class _Found(NamedTuple):
     detail: dict[str, Any]
     error: str | None = None
     """What the run had to show and did not."""
+    altered: dict[str, str] = {}  # noqa: RUF012 (never changed)
+    """What of the data set was not as the task defines it."""
+
+    def row(self) -> dict[str, Any]:
+        """The fields of the row."""
+        return {"settings": self.settings, "values": self.values, "detail": self.detail}
 
 
 class _Run(NamedTuple):
@@ -192,41 +209,71 @@ def _smoke(run: _Run) -> _Found:
 
 
 def _eval(run: _Run) -> _Found:
-    from aabench.data import Transform, load_cifar
+    from aabench.data import Transform
     from aabench.evaluate import evaluate
     from aabench.models import create_model
     from aabench.train import load_weights
 
     job, task = run.job, run.task
-    if task.data not in ("cifar10", "cifar100") or job.data_root is None:
+    if job.data_root is None:
         raise AABenchError(f"{task.name}: no test set of {task.data} to evaluate on")
     weights = job.checkpoint or job.data_root / (task.checkpoint or "")
+    test_set = _load(task, job.data_root, "test")
     size = (task.input_size, task.input_size)
     arguments: dict[str, Any] = dict(task.arguments)
     model = create_model(task.model, input_size=size, num_classes=task.num_classes, **arguments)
     entry = load_weights(model, weights)
-    test_set = load_cifar(task.data, job.data_root, "test")
     scores = evaluate(
         model.to(job.device),
-        test_set.images,
-        test_set.labels,
+        test_set,
         transform=Transform(task.normalisation, size),
         device=job.device,
     )
     origin = str(job.checkpoint) if job.checkpoint else task.checkpoint
     settings = {**run.settings, "checkpoint": origin, "weights": entry, "test_set": test_set.source}
-    return _Found(settings, _score_values(scores, None), {"correct_mask": _packed(scores)})
+    detail = {"correct_mask": _packed(scores), "unreadable": {"test": _unreadable(scores.unreadable)}}
+    return _Found(settings, _score_values(scores, None), detail, altered=_partial(task, test=test_set))
+
+
+def _load(task: Task, data_root: Path, split: Split) -> Images:
+    from aabench.data import load_cifar, load_imagenet
+
+    if task.data in ("cifar10", "cifar100"):
+        return load_cifar(task.data, data_root, split)
+    if task.data not in PIPELINES:
+        raise AABenchError(f"{task.name}: there is no {task.data} pipeline in this version")
+    folder = image_folder(task.data, split, data_root)
+    name: Literal["train", "val"] = "train" if split == "train" else "val"
+    return load_imagenet(folder, name, size=task.input_size, shorter_side=task.shorter_side)
+
+
+def _partial(task: Task, **sets: Images) -> dict[str, str]:
+    """ImageNet's splits with another number of images than they have: what is measured on them is not judged."""
+    from aabench.data.imagenet import IMAGES
+
+    if task.data != "imagenet":
+        return {}
+    whole = {"train": IMAGES["train"], "test": IMAGES["val"]}
+    return {
+        f"{name}_set": f"{len(data):,} of {whole[name]:,} images"
+        for name, data in sets.items()
+        if len(data) != whole[name]
+    }
+
+
+def _unreadable(images: dict[str, str]) -> dict[str, Any]:
+    """How many images could not be read, and the first of them with the reasons."""
+    return {"count": len(images), "images": dict(sorted(images.items())[:UNREADABLE_SHOWN])}
 
 
 def _train(run: _Run) -> _Found:
-    from aabench.data import load_cifar
     from aabench.train import train
 
     job, task = run.job, run.task
-    if task.data not in ("cifar10", "cifar100") or job.data_root is None:
+    if job.data_root is None:
         raise AABenchError(f"{task.name}: no {task.data} to train on")
     plan = _plan(run)
-    train_set, test_set = (load_cifar(task.data, job.data_root, split) for split in ("train", "test"))
+    train_set, test_set = _load(task, job.data_root, "train"), _load(task, job.data_root, "test")
     plan.check(train_set, test_set)
     tuned = tune_allocator(plan)
     job.reporter.training(plan, train_set)
@@ -251,9 +298,10 @@ def _train(run: _Run) -> _Found:
         "best_epoch": result.best_epoch,
         "allocator": tuned,
         "correct_mask": _packed(result.last),
+        "unreadable": {"train": _unreadable(result.unreadable), "test": _unreadable(result.last.unreadable)},
     }
     settings = {**_plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
-    return _Found(settings, values, detail)
+    return _Found(settings, values, detail, altered=_partial(task, train=train_set, test=test_set))
 
 
 def training_plan(job: Job, name: str) -> Plan:
@@ -336,6 +384,7 @@ def _score_values(scores: Scores, convention: str | None) -> tuple[Value, ...]:
         Value(metric="top1", value=scores.top1_percent, unit="%", convention=convention),
         Value(metric="top5", value=scores.top5_percent, unit="%", convention=convention),
         Value(metric="correct", value=scores.correct, unit="images", convention=convention),
+        Value(metric="correct5", value=scores.correct5, unit="images", convention=convention),
         Value(metric="images", value=scores.images, unit="images", convention=convention),
         Value(metric="loss", value=scores.loss, unit="nats", convention=convention),
     )

@@ -49,7 +49,7 @@ def test_with_nothing_at_hand(log):
     by_paper = {(group.paper, group.level, group.on) for group in found.reach}
     assert ("aanet", "smoke", "synthetic images") in by_paper
     assert ("calibration", "structure", None) in by_paper
-    assert sum(len(group.tasks) for group in found.reach if group.paper == "calibration") == 2
+    assert sum(len(group.tasks) for group in found.reach if group.paper == "calibration") == 3
 
 
 def test_a_corrupt_file_is_named_with_both_md5(tmp_path, log):
@@ -95,6 +95,14 @@ def test_imagenet_is_counted(tmp_path, log, monkeypatch, full, state):
     assert detail(found, "ImageNet (imagenet1000/val)").startswith("2 classes, 6 images")
 
 
+def test_a_root_of_imagenet_itself_is_counted(tmp_path, log, monkeypatch):
+    monkeypatch.setattr("aabench.doctor.IMAGENET_TRAIN", (1, 1))
+    (tmp_path / "train" / "n01440764").mkdir(parents=True)
+    (tmp_path / "train" / "n01440764" / "0.JPEG").touch()
+    found = examine(tmp_path, log)
+    assert (states(found)["ImageNet train"], states(found)["ImageNet val"]) == ("whole", "absent")
+
+
 def test_coco_is_counted_where_it_is_annotated(tmp_path, log):
     for split in ("train2017", "val2017"):
         (tmp_path / "coco" / split).mkdir(parents=True)
@@ -130,9 +138,11 @@ def test_the_real_data_root(data_root, log):
     assert states(found) == {
         "CIFAR-100": "whole",
         "CIFAR-10": "partial",
+        "ImageNet train": "absent",
+        "ImageNet val": "absent",
         "ImageNet (imagenet1000/val)": "partial",
         "COCO": "partial",
-        "checkpoints": "whole",
+        "checkpoints": "partial",
     }
     assert detail(found, "CIFAR-10") == "test split only: cifar-10-batches-py/data_batch_1 is not there"
     assert detail(found, "ImageNet (imagenet1000/val)").startswith("1,000 classes, 1,000 images; ")
@@ -141,4 +151,4 @@ def test_the_real_data_root(data_root, log):
     assert reach["resnet20-cifar10"].level == "eval"
     assert reach["aa-resnet50"].level == "smoke"
     assert (reach["aa-resnet50"].on, reach["aa-resnet50"].next) == ("CIFAR-100", "eval")
-    assert reach["aa-resnet50"].missing == "the ImageNet pipeline (not in this version)"
+    assert reach["aa-resnet50"].missing.startswith("weights (--checkpoint FILE) and the ImageNet test split (")

@@ -85,10 +85,41 @@ def test_without_a_root_an_evaluated_task_goes_from_structure_to_eval():
     assert "resnet20-12fca82f.th below a data root" in missing
 
 
-def test_imagenet_says_that_its_pipeline_is_not_here(root):
+def test_imagenet_says_where_it_looks(root):
     reach = reachable(IMAGENET, data_root=root, device="cuda", checkpoint=root / EVALUATED.checkpoint)
     assert (reach.level, reach.real_smoke) == ("smoke", True)
-    assert reach.missing == dict.fromkeys(("eval", "train"), "the ImageNet pipeline (not in this version)")
+    assert reach.missing == {
+        "eval": f"the ImageNet test split ({root / 'imagenet' / 'val'} is not there)",
+        "train": f"the ImageNet train split ({root / 'imagenet' / 'train'} is not there)",
+    }
+
+
+@pytest.mark.parametrize("place", ["imagenet", "."])
+def test_imagenet_lies_in_a_folder_of_the_root_or_is_the_root(root, place):
+    (root / place / "val").mkdir(parents=True)
+    weights = root / EVALUATED.checkpoint
+    reach = reachable(IMAGENET, data_root=root, device="cuda", checkpoint=weights)
+    assert reach.level == "eval"
+    assert reach.missing["train"] == f"the ImageNet train split ({root / place / 'train'} is not there)"
+    (root / place / "train").mkdir()
+    assert reachable(IMAGENET, data_root=root, device="cuda").level == "train"
+
+
+def test_training_needs_the_test_split_too(root):
+    (root / "imagenet" / "train").mkdir(parents=True)
+    reach = reachable(IMAGENET, data_root=root, device="cuda")
+    assert reach.missing["train"] == f"the ImageNet test split ({root / 'imagenet' / 'val'} is not there)"
+
+
+def test_the_bundles_images_are_no_imagenet(root):
+    (root / "imagenet1000" / "val").mkdir(parents=True)
+    assert "eval" not in reachable(IMAGENET, data_root=root, device="cuda").possible
+
+
+def test_torchvisions_weights_can_be_fetched(root):
+    missing = reachable(CATALOG.task("resnet50"), data_root=root, device="cpu").missing["eval"]
+    assert missing.startswith(f"weights ({root / 'checkpoints/torchvision/resnet50-0676ba61.pth'} is not there; ")
+    assert "--download fetches it" in missing
 
 
 def test_a_blocked_task_reaches_nothing():

@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serial
 Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived", "ours"]
 """Where a claim comes from. ``ours``: no paper says it, it is a question of ours that is judged like a claim."""
 Metric = Literal[
-    "params", "flops", "top1", "top5", "correct", "AP", "latency_ms", "memory", "train_loss", "seed_spread", "diverged"
-]
+    "params", "flops", "top1", "top5", "correct", "correct5", "AP",
+    "latency_ms", "memory", "train_loss", "seed_spread", "diverged",
+]  # fmt: skip
 Kind = Literal["absolute", "delta", "ordinal", "growth"]
-Data = Literal["cifar10", "cifar100", "imagenet", "coco"]
+Data = Literal["cifar10", "cifar100", "imagenet", "imagenet1000", "coco"]
+"""``imagenet1000`` is the data bundle's: one image for each class of ImageNet, for calibration."""
+NormalisationName = Literal["cifar100", "imagenet", "caffe"]
 Argument = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
 
@@ -27,6 +30,7 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
     "top1": ("%", "points"),
     "top5": ("%", "points"),
     "correct": ("images",),
+    "correct5": ("images",),
     "AP": ("%", "points"),
     "latency_ms": ("%",),
     "memory": (),
@@ -292,8 +296,11 @@ class Task(Frozen):
     """Arguments that replace these in a smoke run (a narrower width, say)."""
     data: Data
     input_size: Annotated[int, Field(gt=0)]
-    normalisation: Literal["cifar100", "imagenet"]
+    normalisation: NormalisationName
     """Whose per-channel mean and standard deviation the inputs are normalised with."""
+    resize: Annotated[int, Field(gt=0)] | None = None
+    """ImageNet only: the shorter side, in pixels, that an evaluated image is resized to before its centre is cut out;
+    None for 8/7 of ``input_size``, the usual 256 for 224 (ours)."""
     recipe: str | None = None
     """None: the task is only evaluated, with ``checkpoint``."""
     checkpoint: str | None = None
@@ -313,7 +320,12 @@ class Task(Frozen):
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
-        unsourced = {"model", "input_size", "normalisation", *self.arguments} - self.source.keys()
+        needed = {"model", "input_size", "normalisation", *self.arguments}
+        if self.resize is not None:
+            needed.add("resize")
+            if self.resize < self.input_size:
+                raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
+        unsourced = needed - self.source.keys()
         if unsourced:
             raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
         return self
@@ -321,4 +333,9 @@ class Task(Frozen):
     @property
     def num_classes(self) -> int:
         """Classes of the task's data set."""
-        return {"cifar10": 10, "cifar100": 100, "imagenet": 1000, "coco": 90}[self.data]
+        return {"cifar10": 10, "cifar100": 100, "imagenet": 1000, "imagenet1000": 1000, "coco": 90}[self.data]
+
+    @property
+    def shorter_side(self) -> int:
+        """What an image of ImageNet is resized to before its centre is cut out."""
+        return self.resize or round(self.input_size * 8 / 7)

@@ -26,8 +26,12 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
         "input_size": chosen.input_size,
         "normalisation": chosen.normalisation,
     }
+    source = chosen.source
+    if chosen.data in ("imagenet", "imagenet1000"):
+        settings["resize"] = chosen.shorter_side
+        source = {"resize": "ours (unspecified): 8/7 of input_size, the usual 256 for 224", **source}
     typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
-    _print("task", settings, chosen.source)
+    _print("task", settings, source)
     for sweep in catalog.sweeps_of(task):
         _print(f"sweep {sweep.name}", sweep.settings(), sweep.source)
     if recipe is not None:

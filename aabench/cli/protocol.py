@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aabench.campaign import Trial
     from aabench.catalog import Protocol
     from aabench.catalog.protocol import Setting
-    from aabench.data import ImageSet
+    from aabench.data import Images
     from aabench.reproduce import Job
     from aabench.train import Plan, Progress
 
@@ -108,7 +108,7 @@ def _duration(hours: float) -> str:
 class Trials:
     """Tells a person how each training of a protocol goes; what all take was said before."""
 
-    def training(self, plan: Plan, train_set: ImageSet) -> None:
+    def training(self, plan: Plan, train_set: Images) -> None:
         """Nothing."""
 
     def progress(self) -> Progress:

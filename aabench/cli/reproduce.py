@@ -17,7 +17,7 @@ from aabench.errors import AABenchError
 
 if TYPE_CHECKING:
     from aabench.catalog import Catalog
-    from aabench.data import ImageSet
+    from aabench.data import Images
     from aabench.levels import Level, Reach
     from aabench.record import Measurement
     from aabench.reproduce import Job
@@ -173,7 +173,17 @@ def _summary(row: Measurement) -> str:
     top1, top5 = row.number("top1", convention), row.number("top5", convention)
     text = f"{head} top-1 {top1:.2f} %, top-5 {top5:.2f} % ({correct:,.0f} of {images:,.0f} images)"
     checks = row.detail.get("checks", {})
-    return "\n".join([text, *(f"            {name}: {check['text']}" for name, check in checks.items())])
+    lines = [text, *(f"            {name}: {check['text']}" for name, check in checks.items())]
+    return "\n".join([*lines, *_unreadable(row)])
+
+
+def _unreadable(row: Measurement) -> Iterator[str]:
+    """The images that could not be read, by name."""
+    fates = {"train": "were left out", "test": "count as wrong"}
+    for split, found in row.detail.get("unreadable", {}).items():
+        if found["count"]:
+            yield f"            {found['count']:,} {split} images could not be read and {fates[split]}:"
+            yield from (f"              {name}: {reason}" for name, reason in found["images"].items())
 
 
 def _judge(catalog: Catalog, names: list[str], log: Path) -> int:
@@ -190,7 +200,7 @@ def _judge(catalog: Catalog, names: list[str], log: Path) -> int:
 class Console:
     """Tells a person what goes on."""
 
-    def training(self, plan: Plan, train_set: ImageSet) -> None:
+    def training(self, plan: Plan, train_set: Images) -> None:
         """Print what a training will need, and how many seeds decide the paper's claim."""
         from aabench.catalog import load_catalog
         from aabench.train import estimate

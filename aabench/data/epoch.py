@@ -12,7 +12,6 @@ import torch
 from torch import Generator, Tensor
 
 from aabench.data.augment import PADDING, crop_flip
-from aabench.data.image_set import ImageSet
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,16 @@ class EpochDraw:
         """The same draw on a device."""
         return replace(self, order=self.order.to(device), offsets=self.offsets.to(device), flips=self.flips.to(device))
 
-    def batch(self, data: ImageSet, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """The epoch's images from ``start`` to ``stop``: augmented (n, 3, H, W) uint8, and their labels (n,)."""
-        chosen = self.order[start:stop]
-        images = crop_flip(data.images[chosen], self.offsets[start:stop], self.flips[start:stop])
-        return images, data.labels[chosen]
+    def batch(self, images: Tensor, labels: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """Some of the epoch's images: augmented (n, 3, H, W) uint8, and their labels (n,).
+
+        Args:
+            images: (N, 3, H, W) uint8, of the whole data set.
+            labels: (N,).
+            rows: which of the images shown.
+        """
+        chosen = self.order[rows]
+        return crop_flip(images[chosen], self.offsets[rows], self.flips[rows]), labels[chosen]
 
 
 def draw_epoch(seed: int, epoch: int, images: int) -> EpochDraw:
@@ -48,11 +52,14 @@ def draw_epoch(seed: int, epoch: int, images: int) -> EpochDraw:
         epoch: from 0.
         images: N, in the data set.
     """
-    # Hashed, since seed + epoch would give run 1 the epochs of run 0, one later.
-    digest = hashlib.sha256(f"aabench epoch {seed} {epoch}".encode()).digest()
-    generator = Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    generator = Generator().manual_seed(stream_seed(f"aabench epoch {seed} {epoch}"))
     return EpochDraw(
         order=torch.randperm(images, generator=generator),
         offsets=torch.randint(0, 2 * PADDING + 1, (images, 2), generator=generator),
         flips=torch.rand(images, generator=generator) < 0.5,
     )
+
+
+def stream_seed(name: str) -> int:
+    """A generator's seed for a stream of random numbers. Hashed: seed + epoch would give run 1 the epochs of run 0."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1

@@ -1,11 +1,16 @@
-"""ImageSet: labelled images in memory, as every data set here is handed around."""
+"""ImageSet: labelled images in memory, as the small data sets are handed around."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
+
+from aabench.data.batch import Batch
+from aabench.data.epoch import draw_epoch
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class ImageSet:
     labels: Tensor
     num_classes: int
     source: str
+    augmentation: ClassVar[str] = "crop-flip"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -37,3 +43,17 @@ class ImageSet:
     def to(self, device: torch.device | str) -> ImageSet:
         """The same images on a device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def epoch(self, seed: int, epoch: int, batch_size: int, steps: range) -> Generator[Batch]:
+        """Batches ``steps`` (from 0) of an epoch, shuffled, cropped and flipped by (seed, epoch) alone."""
+        draw = draw_epoch(seed, epoch, len(self))
+        order, draw = draw.order, draw.to(self.images.device)
+        for step in steps:
+            rows = slice(step * batch_size, (step + 1) * batch_size)
+            yield Batch(order[rows], *draw.batch(self.images, self.labels, rows))
+
+    def once(self, batch_size: int) -> Generator[Batch]:
+        """Each image exactly once, in order; the last batch may be smaller."""
+        for indices in torch.split(torch.arange(len(self)), batch_size):
+            rows = slice(int(indices[0]), int(indices[-1]) + 1)
+            yield Batch(indices, self.images[rows], self.labels[rows])

@@ -12,10 +12,11 @@ from torch import Tensor
 
 
 class Normalisation(NamedTuple):
-    """Per-channel (RGB) mean and standard deviation of pixels scaled to [0, 1]."""
+    """Per-channel (RGB) mean and standard deviation of pixels scaled to [0, 1]; ``bgr``: blue comes first after it."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    bgr: bool = False
 
 
 NORMALISATIONS = {
@@ -23,6 +24,8 @@ NORMALISATIONS = {
     "cifar100": Normalisation(mean=(0.507075, 0.486549, 0.440918), std=(0.267334, 0.256438, 0.276150)),
     # torchvision's, of ImageNet's training set; also what the CIFAR-10 checkpoints of the calibration tasks expect.
     "imagenet": Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    # data/README.md: BGR, 0..255, minus (104, 117, 123), as networks trained with Caffe expect it.
+    "caffe": Normalisation(mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,) * 3, bgr=True),
 }
 """By the name that a task's ``normalisation`` has."""
 
@@ -45,12 +48,13 @@ class Transform:
         x = images.float().sub_(shift).mul_(scale)
         if x.shape[-2:] != self.input_size:
             x = F.interpolate(x, self.input_size, mode="bilinear", antialias=True)
-        return x
+        return x.flip(1) if NORMALISATIONS[self.normalisation].bgr else x
 
 
 @cache
 def _constants(name: str, device: torch.device) -> tuple[Tensor, Tensor]:
     """(shift, scale), each (3, 1, 1), for pixels from 0 to 255; made once a device."""
     normalisation = NORMALISATIONS[name]
-    mean, std = (torch.tensor(values, dtype=torch.float64).view(3, 1, 1) * 255 for values in normalisation)
+    both = (normalisation.mean, normalisation.std)
+    mean, std = (torch.tensor(values, dtype=torch.float64).view(3, 1, 1) * 255 for values in both)
     return mean.to(device, torch.float32), (1 / std).to(device, torch.float32)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aabench.data.batch import Images, Unreadable
 from aabench.errors import AABenchError
 
 Precision = Literal["fp32", "bf16"]
@@ -24,17 +25,21 @@ class Scores:
         top1_percent: of the images, those whose label has the greatest logit.
         top5_percent: those whose label is among the five greatest (among all, with fewer classes).
         correct: images right by top-1.
-        images: N.
-        loss: mean cross-entropy, in nats.
+        correct5: images right by top-5.
+        images: N, unreadable ones too: they count as wrong.
+        loss: mean cross-entropy over the images that could be read, in nats.
         correct_mask: (N,) bool on the CPU, right by top-1, in the test set's order.
+        unreadable: why an image could not be read, by its name.
     """
 
     top1_percent: float
     top5_percent: float
     correct: int
+    correct5: int
     images: int
     loss: float
     correct_mask: Tensor
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 class Tally:
@@ -45,6 +50,7 @@ class Tally:
         self._indices: list[Tensor] = []
         self._hits: list[Tensor] = []
         self._losses: list[Tensor] = []
+        self._unreadable: list[Unreadable] = []
 
     def add(self, indices: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch: positions in the test set (n,) on the CPU, logits (n, classes) and labels (n,)."""
@@ -52,16 +58,30 @@ class Tally:
         self._hits.append(top_hits(logits, labels))
         self._losses.append(F.cross_entropy(logits.double(), labels, reduction="none"))
 
+    def add_unreadable(self, images: tuple[Unreadable, ...]) -> None:
+        """Add images that could not be read."""
+        self._unreadable += images
+
     def scores(self) -> Scores:
         """The scores.
 
         Raises:
-            AABenchError: an image was seen twice or never, or some image's logits were no finite numbers.
+            AABenchError: an image was seen twice or never, none could be read, or some image's logits were no finite
+                numbers.
         """
-        indices = torch.cat(self._indices) if self._indices else torch.empty(0, dtype=torch.int64)
-        _check_each_once(indices, self.images)
-        order = indices.argsort()
-        hits, losses = torch.cat(self._hits).cpu()[order], torch.cat(self._losses).cpu()[order]
+        lost = torch.tensor([image.position for image in self._unreadable], dtype=torch.int64)
+        read = torch.cat([*self._indices, lost[:0]])
+        _check_each_once(torch.cat([read, lost]), self.images)
+        if len(lost) == self.images:
+            first = self._unreadable[0]
+            raise AABenchError(
+                f"not one of the {self.images} test images can be read, the first being {first.name} ({first.reason}): "
+                "fetch the data set again"
+            )
+        order = read.argsort()
+        losses = torch.cat(self._losses).cpu()[order]
+        hits = torch.zeros(self.images, 2, dtype=torch.bool)
+        hits[read] = torch.cat(self._hits).cpu()
         broken = int((~losses.isfinite()).sum())
         if broken:
             raise AABenchError(
@@ -73,9 +93,11 @@ class Tally:
             top1_percent=100 * correct / self.images,
             top5_percent=100 * among_five / self.images,
             correct=correct,
+            correct5=among_five,
             images=self.images,
             loss=losses.mean().item(),
             correct_mask=hits[:, 0].clone(),
+            unreadable={image.name: image.reason for image in self._unreadable},
         )
 
 
@@ -87,8 +109,7 @@ def top_hits(logits: Tensor, labels: Tensor) -> Tensor:
 
 def evaluate(
     model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
+    data: Images,
     *,
     transform: Callable[[Tensor], Tensor],
     batch_size: int = 256,
@@ -101,8 +122,7 @@ def evaluate(
 
     Args:
         model: (n, 3, *) -> logits (n, classes), on ``device``.
-        images: (N, 3, H, W) uint8, on any device.
-        labels: (N,) int64.
+        data: the test set. An image that cannot be read counts as wrong.
         transform: a batch of images as stored -> the model's input.
         batch_size: images a forward pass; the last one may be smaller.
         device: where the model is.
@@ -111,22 +131,26 @@ def evaluate(
         on_batch: called after each batch with the number of images done.
 
     Raises:
-        AABenchError: no image, a label that the model has no output for, or output that is not finite.
+        AABenchError: no image, or none that can be read; a label that the model has no output for; output that is not
+            finite.
     """
-    if len(images) == 0:
+    if len(data) == 0:
         raise AABenchError("the test set holds no image; give one that does")
     layout = torch.channels_last if channels_last else torch.contiguous_format
     kind = torch.device(device).type
-    tally, greatest_label = Tally(len(images)), int(labels.max())
-    with _eval_mode(model), torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
-        for indices in torch.split(torch.arange(len(images)), batch_size):
-            chosen = slice(int(indices[0]), int(indices[-1]) + 1)
-            x = transform(images[chosen].to(device)).contiguous(memory_format=layout)
-            logits = model(x).float()
-            _check_classes(greatest_label, logits.shape[1])
-            tally.add(indices, logits, labels[chosen].to(device))
+    tally, done = Tally(len(data)), 0
+    amp = torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16")
+    with _eval_mode(model), torch.no_grad(), amp, closing(data.once(batch_size)) as batches:
+        for batch in batches:
+            tally.add_unreadable(batch.unreadable)
+            if len(batch.labels):
+                x = transform(batch.images.to(device)).contiguous(memory_format=layout)
+                logits = model(x).float()
+                _check_classes(int(batch.labels.max()), logits.shape[1])
+                tally.add(batch.indices, logits, batch.labels.to(device))
+            done += len(batch.labels) + len(batch.unreadable)
             if on_batch is not None:
-                on_batch(chosen.stop)
+                on_batch(done)
     return tally.scores()
 
 

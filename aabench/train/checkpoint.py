@@ -14,7 +14,7 @@ import torch
 
 from aabench.errors import AABenchError
 
-FORMAT = "aabench training 1"
+FORMAT = "aabench training 2"
 LAST = "checkpoint-last.pt"
 """The newest state of a training: what is resumed."""
 BEST = "checkpoint-best.pt"

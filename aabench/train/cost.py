@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 import time
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 
-from aabench.data import ImageSet, Transform, draw_epoch
+from aabench.data import Batch, Images, Transform
 from aabench.train.loop import optimizer_step
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan
@@ -43,7 +47,7 @@ class Cost:
     measured_batch: int
 
 
-def estimate(plan: Plan, train_set: ImageSet) -> Cost:
+def estimate(plan: Plan, train_set: Images) -> Cost:
     """Measure some steps of a plan on a model of its own, and multiply. torch's generators are left as they were.
 
     On CUDA the steps hold a micro-batch of the recipe; on a CPU, as many of its images as take QUICK, or CPU_IMAGES.
@@ -54,9 +58,9 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     micro_batch = plan.recipe.batch_size // plan.recipe.accumulate
     batch = min(micro_batch, CPU_IMAGES) if plan.device == "cpu" else micro_batch
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
-        while batch < micro_batch and _step_seconds(plan, train_set.first(batch), 1)[0] < QUICK:
+        while batch < micro_batch and _step_seconds(plan, train_set.first(2 * batch), batch, 1)[0] < QUICK:
             batch = min(4 * batch, micro_batch)
-        seconds = _step_seconds(plan, train_set.first(batch), MOST_STEPS)
+        seconds = _step_seconds(plan, train_set.first(batch * (1 + MOST_STEPS)), batch, MOST_STEPS)
     images_per_second = batch / statistics.median(seconds)
     steps = plan.total_steps(len(train_set))
     return Cost(
@@ -68,26 +72,31 @@ def estimate(plan: Plan, train_set: ImageSet) -> Cost:
     )
 
 
-def _step_seconds(plan: Plan, few: ImageSet, most: int) -> list[float]:
-    """Times of at most so many steps on all of these images, after one that does not count."""
+def _step_seconds(plan: Plan, few: Images, batch_size: int, most: int) -> list[float]:
+    """Times of at most so many steps, one after the other, waiting for images included. The first does not count."""
     recipe = plan.recipe.model_copy(update={"accumulate": 1})
     model = build_model(plan)
     optimizer = make_optimizer(model, recipe, peak_rate(recipe))
     transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
-    few, draw = few.to(plan.device), draw_epoch(plan.seed, 0, len(few)).to(plan.device)
-
-    def seconds_of_one() -> float:
-        start = time.perf_counter()
-        images, labels = draw.batch(few, 0, len(few))
-        loss_sum, _ = optimizer_step(
-            model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
-        )
-        loss_sum.item()  # waits for the device
-        return time.perf_counter() - start
-
-    seconds_of_one()
     seconds: list[float] = []
-    end = time.perf_counter() + SECONDS
-    while len(seconds) < min(LEAST_STEPS, most) or (len(seconds) < most and time.perf_counter() < end):
-        seconds.append(seconds_of_one())
+    with closing(_batches(plan, few.to(plan.device), batch_size)) as batches:
+        end = start = math.inf
+        while len(seconds) < min(LEAST_STEPS, most) or (len(seconds) < most and start < end):
+            _, images, labels, _ = next(batches).require_images()
+            loss_sum, _ = optimizer_step(
+                model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
+            )
+            loss_sum.item()  # waits for the device
+            now = time.perf_counter()
+            if start == math.inf:
+                end = now + SECONDS
+            else:
+                seconds.append(now - start)
+            start = now
     return seconds
+
+
+def _batches(plan: Plan, few: Images, batch_size: int) -> Generator[Batch]:
+    """Batches without end, epoch after epoch."""
+    for epoch in itertools.count():
+        yield from few.epoch(plan.seed, epoch, batch_size, range(len(few) // batch_size))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from aabench.data import ImageSet, Transform
+from aabench.data import Images, Transform
 from aabench.errors import AABenchError
 from aabench.evaluate import Scores, evaluate
 from aabench.train.checkpoint import BEST, LAST, read_checkpoint, write_checkpoint
@@ -35,8 +35,8 @@ class Diverged(AABenchError):
 def train(
     plan: Plan,
     *,
-    train_set: ImageSet,
-    test_set: ImageSet,
+    train_set: Images,
+    test_set: Images,
     directory: Path,
     resume: bool = False,
     progress: Progress | None = None,
@@ -48,7 +48,8 @@ def train(
 
     Args:
         plan: what to do.
-        train_set: in any order; shuffled and augmented anew each epoch.
+        train_set: in any order; shuffled and augmented anew each epoch. An image that cannot be read is left out of
+            its batch.
         test_set: evaluated as it is.
         directory: of ``checkpoint-best.pt`` and ``checkpoint-last.pt``; made.
         resume: go on from ``checkpoint-last.pt``.
@@ -101,8 +102,8 @@ class _Training:
     def __init__(
         self,
         plan: Plan,
-        train_set: ImageSet,
-        test_set: ImageSet,
+        train_set: Images,
+        test_set: Images,
         directory: Path,
         progress: Progress,
         stop: StopRequest,
@@ -188,8 +189,7 @@ class _Training:
 
         return evaluate(
             self.state.scored_model,
-            self.test_set.images,
-            self.test_set.labels,
+            self.test_set,
             transform=self.transform,
             device=self.plan.device,
             precision=self.plan.recipe.precision,
@@ -222,6 +222,7 @@ class _Training:
             best_epoch=state.best_epoch,
             last=state.last,
             steps=state.step,
+            unreadable=dict(state.unreadable),
             images_per_second=state.step * self.plan.recipe.batch_size / seconds,
             seconds=seconds,
             best_checkpoint=self.directory / BEST,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.catalog import Recipe
-from aabench.data import ImageSet, Transform, draw_epoch
+from aabench.data import Batch, Images, Transform
 from aabench.errors import AABenchError
 from aabench.train.interrupt import StopRequest
 from aabench.train.meter import Meter
@@ -40,6 +41,8 @@ def optimizer_step(
 ) -> tuple[Tensor, Tensor]:
     """One step on a batch, in ``recipe.accumulate`` micro-batches; batch normalisation sees one micro-batch at a time.
 
+    A batch with fewer images than there are micro-batches has one for each.
+
     Args:
         model: in train mode, on the device of the batch.
         optimizer: of its parameters.
@@ -63,7 +66,7 @@ def optimizer_step(
             with autocast:
                 logits = model(x.contiguous(memory_format=layout)).float()
                 loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-            (loss / recipe.accumulate).backward()  # type: ignore[no-untyped-call]
+            (loss / (len(labels) / len(y))).backward()  # type: ignore[no-untyped-call]
         except torch.OutOfMemoryError as error:
             raise AABenchError(
                 f"the device's memory does not hold a micro-batch of {len(x)} images: split the recipe's batch of "
@@ -78,7 +81,7 @@ def optimizer_step(
 
 
 def train_steps(
-    state: TrainingState, train_set: ImageSet, transform: Transform, until: int, stop: StopRequest, progress: Progress
+    state: TrainingState, train_set: Images, transform: Transform, until: int, stop: StopRequest, progress: Progress
 ) -> None:
     """Train from ``state.step`` to step ``until`` of the same epoch, or till a stop is asked for.
 
@@ -92,26 +95,34 @@ def train_steps(
 
     Raises:
         NonFinite: a loss was not finite. It is looked for every few steps, and before this returns.
+        AABenchError: no image of a batch can be read.
     """
-    plan, batch = state.plan, state.plan.recipe.batch_size
-    epoch = state.step // state.steps_per_epoch
-    draw = draw_epoch(plan.seed, epoch, len(train_set)).to(plan.device)
+    plan = state.plan
+    epoch, done = divmod(state.step, state.steps_per_epoch)
+    steps = range(done, done + until - state.step)
     report = _reporter(state.meter, progress)
     state.model.train()
-    while state.step < until and stop.signum is None:
-        first = (state.step - epoch * state.steps_per_epoch) * batch
-        images, labels = draw.batch(train_set, first, first + batch)
-        loss_sum, correct = optimizer_step(
-            state.model, state.optimizer, transform(images), labels, plan.recipe, channels_last=plan.channels_last
-        )
-        state.schedule.step()
-        if state.ema is not None:
-            state.ema.update_parameters(state.model)
-        state.step += 1
-        state.meter.add(state.step, batch, loss_sum, correct)
-        if state.step % REPORT_EVERY[plan.device] == 0:
-            report(state.step)
+    with closing(train_set.epoch(plan.seed, epoch, plan.recipe.batch_size, steps)) as batches:
+        while state.step < until and stop.signum is None:
+            _step(state, next(batches), transform)
+            if state.step % REPORT_EVERY[plan.device] == 0:
+                report(state.step)
     report(state.step)
+
+
+def _step(state: TrainingState, batch: Batch, transform: Transform) -> None:
+    """All that one step changes."""
+    plan = state.plan
+    _, images, labels, unreadable = batch.require_images()
+    state.unreadable.update((image.name, image.reason) for image in unreadable)
+    loss_sum, correct = optimizer_step(
+        state.model, state.optimizer, transform(images), labels, plan.recipe, channels_last=plan.channels_last
+    )
+    state.schedule.step()
+    if state.ema is not None:
+        state.ema.update_parameters(state.model)
+    state.step += 1
+    state.meter.add(state.step, len(labels), loss_sum, correct)
 
 
 def _reporter(meter: Meter, progress: Progress) -> Callable[[int], None]:

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt
 
 from aabench.catalog import Recipe
-from aabench.catalog.schema import Argument, Frozen
-from aabench.data import ImageSet
+from aabench.catalog.schema import Argument, Frozen, NormalisationName
+from aabench.data import Images
 from aabench.errors import AABenchError
 
 
@@ -20,7 +20,7 @@ class Plan(Frozen):
     arguments: dict[str, Argument] = Field(default_factory=dict)
     input_size: PositiveInt
     num_classes: PositiveInt
-    normalisation: Literal["cifar100", "imagenet"]
+    normalisation: NormalisationName
     recipe: Recipe
     seed: int = 0
     device: Literal["cpu", "cuda"] = "cpu"
@@ -41,7 +41,7 @@ class Plan(Frozen):
         """Optimizer steps of the whole training, for a training set of so many images."""
         return self.max_steps or self.recipe.epochs * self.steps_per_epoch(images)
 
-    def check(self, train_set: ImageSet, test_set: ImageSet) -> None:
+    def check(self, train_set: Images, test_set: Images) -> None:
         """Check that it can be carried out on these sets.
 
         Raises:
@@ -58,10 +58,10 @@ class Plan(Frozen):
                 f"a batch of {self.recipe.batch_size} images cannot be drawn from {train_set.source}, "
                 f"which has {len(train_set)}: take a smaller batch size or a larger set"
             )
-        if self.recipe.augmentation != "crop-flip":
+        if self.recipe.augmentation != train_set.augmentation:
             raise AABenchError(
-                f"recipe {self.recipe.name} asks for the augmentation {self.recipe.augmentation!r}, and this version "
-                "trains with 'crop-flip' only: choose a task whose recipe has that"
+                f"recipe {self.recipe.name} asks for the augmentation {self.recipe.augmentation!r}, and "
+                f"{train_set.source} is shown with {train_set.augmentation!r} only: choose a recipe that has that"
             )
 
 

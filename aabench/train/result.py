@@ -41,6 +41,7 @@ class Result:
         best_epoch: which one it was, from 1.
         last: scores of the last epoch.
         steps: optimizer steps, over all runs.
+        unreadable: why a training image could not be read, by its name.
         images_per_second: trained images by training time, over all runs.
         seconds: training time, over all runs.
         best_checkpoint: the state after the best epoch.
@@ -52,6 +53,7 @@ class Result:
     best_epoch: int
     last: Scores
     steps: int
+    unreadable: dict[str, str]
     images_per_second: float
     seconds: float
     best_checkpoint: Path

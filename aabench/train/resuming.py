@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aabench.data import ImageSet
+from aabench.data import Images
 from aabench.train.checkpoint import LAST, read_checkpoint
 from aabench.train.engine import train
 from aabench.train.interrupt import Interrupted, StopRequest
@@ -59,7 +59,7 @@ class _StopAfter(Silent):
 
 
 def compare_resumed(
-    plan: Plan, train_set: ImageSet, test_set: ImageSet, directory: Path, stop: StopRequest
+    plan: Plan, train_set: Images, test_set: Images, directory: Path, stop: StopRequest
 ) -> ResumeOutcome:
     """Train STEPS steps of the plan at once, and again in two halves; compare all of the state.
 

@@ -222,8 +222,7 @@ def _round_trip(plan: Plan, result: Result, test_set: ImageSet) -> Check:
     load_weights(fresh, result.last_checkpoint)
     scores = evaluate(
         fresh,
-        test_set.images,
-        test_set.labels,
+        test_set,
         transform=Transform(plan.normalisation, (plan.input_size, plan.input_size)),
         device=plan.device,
         precision=plan.recipe.precision,

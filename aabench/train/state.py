@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aabench.data import ImageSet
+from aabench.data import Images
 from aabench.errors import AABenchError
 from aabench.evaluate import Scores
 from aabench.models import create_model
@@ -29,9 +29,10 @@ class TrainingState:
         curve: the epochs that are over.
         best: scores of the best epoch so far, and ``best_epoch``, which one it was; None before the first evaluation.
         last: scores of the newest evaluation.
+        unreadable: why a training image could not be read, by its name.
     """
 
-    def __init__(self, plan: Plan, train_set: ImageSet, test_set: ImageSet) -> None:
+    def __init__(self, plan: Plan, train_set: Images, test_set: Images) -> None:
         torch.manual_seed(plan.seed)
         self.plan = plan
         self.settings = {
@@ -52,6 +53,7 @@ class TrainingState:
         self.best: Scores | None = None
         self.best_epoch = 0
         self.last: Scores | None = None
+        self.unreadable: dict[str, str] = {}
 
     @property
     def scored_model(self) -> nn.Module:
@@ -90,6 +92,7 @@ class TrainingState:
             "best": None if self.best is None else vars(self.best),
             "best_epoch": self.best_epoch,
             "last": None if self.last is None else vars(self.last),
+            "unreadable": self.unreadable,
         }
 
     def restore(self, content: dict[str, Any], origin: Path) -> None:
@@ -116,6 +119,7 @@ class TrainingState:
         self.best = None if content["best"] is None else Scores(**content["best"])
         self.best_epoch = content["best_epoch"]
         self.last = None if content["last"] is None else Scores(**content["last"])
+        self.unreadable = dict(content["unreadable"])
         _set_rng_state(content["rng"])
 
 

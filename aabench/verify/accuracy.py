@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aabench.catalog import Catalog, Claim, Task
 from aabench.catalog.schema import Quantity
-from aabench.levels import SPLIT_FILES, TITLES
+from aabench.levels import PIPELINES, TITLES
 from aabench.record import Level, Measurement
 from aabench.verify.effect import claimed_effect, plan_seeds
 from aabench.verify.estimate import Estimate, estimate_accuracy, estimate_difference
@@ -55,7 +55,7 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
 
 
 def _without_runs(claim: Claim, found: Evidence, task: Task) -> Verdict:
-    if task.data not in SPLIT_FILES:
+    if task.data not in PIPELINES:
         return blocked(claim, task.name, f"no {TITLES[task.data]} pipeline in this version of aabench")
     return not_measured(claim, found, "eval" if task.checkpoint else "train")
 

@@ -12,7 +12,7 @@ from aabench.record import Measurement
 from aabench.verify.evidence import accuracy_runs, evidence
 from aabench.verify.statistics import binomial_deviation, seeds_needed
 
-TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "imagenet": 50_000, "coco": 5_000}
+TEST_IMAGES = {"cifar10": 10_000, "cifar100": 10_000, "imagenet": 50_000, "imagenet1000": 1_000, "coco": 5_000}
 """Size of each data set's test (or validation) split."""
 
 

@@ -11,7 +11,7 @@ from aabench.verify.evidence import evidence
 from aabench.verify.unjudged import not_measured, without_value
 from aabench.verify.verdict import Judgement, Verdict
 
-LEVEL_OF: dict[str, Level] = {"params": "structure", "flops": "structure", "correct": "eval"}
+LEVEL_OF: dict[str, Level] = {"params": "structure", "flops": "structure", "correct": "eval", "correct5": "eval"}
 """The level that measures each exact metric."""
 
 DEFAULT_CONVENTION = "flops"

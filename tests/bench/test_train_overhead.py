@@ -23,7 +23,7 @@ def test_the_engine_against_a_bare_loop(benchmark):
     train_set, test_set = sets(train=STEPS * BATCH)
     ours, bare = TrainingState(chosen, train_set, test_set), TrainingState(chosen, train_set, test_set)
     transform = Transform("cifar100", (32, 32))
-    images, labels = draw_epoch(0, 0, len(train_set)).batch(train_set, 0, BATCH)
+    images, labels = draw_epoch(0, 0, len(train_set)).batch(train_set.images, train_set.labels, slice(0, BATCH))
     batch = transform(images).contiguous()
     bare.model.train()
 

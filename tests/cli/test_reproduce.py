@@ -202,3 +202,11 @@ def test_a_checkpoint_that_would_run_code_is_refused(log, data_root, tmp_path, c
 def test_calibration(log, data_root, task, right):
     assert aabench("reproduce", task, "--data", str(data_root), "--log", str(log)) == 0
     assert rows(log)[-1].number("correct") == right
+
+
+@pytest.mark.data
+def test_calibration_on_imagenet(log, data_root):
+    assert aabench("reproduce", "squeezenet1-0-imagenet1000", "--data", str(data_root), "--log", str(log)) == 0
+    row = rows(log)[-1]
+    assert (row.number("correct"), row.number("correct5"), row.number("images")) == (616, 829, 1000)
+    assert row.detail["unreadable"] == {"test": {"count": 0, "images": {}}}

@@ -84,8 +84,8 @@ def test_batches_of_an_epoch_hold_each_image_with_its_label():
     draw = draw_epoch(seed=0, epoch=0, images=12)
     seen = []
     for start in (0, 5, 10):
-        images, labels = draw.batch(data, start, min(start + 5, 12))
         rows = slice(start, start + 5)
+        images, labels = draw.batch(data.images, data.labels, rows)
         assert torch.equal(images, crop_flip(data.images[labels], draw.offsets[rows], draw.flips[rows]))
         seen += labels.tolist()
     assert sorted(seen) == list(range(12))
@@ -96,7 +96,7 @@ def test_batches_of_an_epoch_hold_each_image_with_its_label():
 def test_cuda_augments_bit_for_bit_like_the_cpu():
     data = synthetic_cifar(num_classes=4, images_per_class=8)
     draw = draw_epoch(seed=0, epoch=0, images=32)
-    images, labels = draw.to("cuda").batch(data.to("cuda"), 0, 32)
-    expected, expected_labels = draw.batch(data, 0, 32)
+    images, labels = draw.to("cuda").batch(data.images.cuda(), data.labels.cuda(), slice(0, 32))
+    expected, expected_labels = draw.batch(data.images, data.labels, slice(0, 32))
     assert torch.equal(images.cpu(), expected)
     assert torch.equal(labels.cpu(), expected_labels)

@@ -64,7 +64,7 @@ def test_a_small_convnet_learns_it_in_100_steps():
     optimizer = torch.optim.SGD(model.parameters(), 0.05, 0.9)
     for step in range(100):
         draw = draw_epoch(0, step // 31, len(train))
-        images, labels = draw.batch(train, step % 31 * 64, step % 31 * 64 + 64)
+        images, labels = draw.batch(train.images, train.labels, slice(step % 31 * 64, step % 31 * 64 + 64))
         loss = F.cross_entropy(model(transform(images)), labels)
         optimizer.zero_grad()
         loss.backward()

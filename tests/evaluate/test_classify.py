@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from aabench.data import ImageSet
 from aabench.errors import AABenchError
 from aabench.evaluate import evaluate
 from aabench.evaluate.classify import Tally, top_hits
@@ -32,6 +33,10 @@ def numbered(count):
     return torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
 
 
+def labelled(images, labels):
+    return ImageSet(images, labels, 1000, "numbered")
+
+
 def as_float(images):
     return images.float()
 
@@ -45,7 +50,7 @@ def test_scores_counted_by_hand():
             [9.0, 8, 7, 5, 6, 4, 3],  # label 3: fifth
         ]
     )
-    scores = evaluate(Lookup(table), numbered(4), torch.arange(4), transform=as_float)
+    scores = evaluate(Lookup(table), labelled(numbered(4), torch.arange(4)), transform=as_float)
     assert (scores.correct, scores.images) == (1, 4)
     assert (scores.top1_percent, scores.top5_percent) == (25.0, 75.0)
     assert scores.correct_mask.tolist() == [True, False, False, False]
@@ -53,7 +58,7 @@ def test_scores_counted_by_hand():
 
 
 def test_loss_of_equal_logits_is_the_logarithm_of_the_classes():
-    scores = evaluate(Lookup(torch.zeros(3, 8)), numbered(3), torch.tensor([0, 3, 7]), transform=as_float)
+    scores = evaluate(Lookup(torch.zeros(3, 8)), labelled(numbered(3), torch.tensor([0, 3, 7])), transform=as_float)
     assert scores.loss == pytest.approx(2.0794415416798357, abs=1e-12)  # ln 8
 
 
@@ -65,7 +70,9 @@ def test_scores_agree_with_numpy_for_every_batch_size(classes, batch_size):
     labels = torch.randint(0, classes, (200,), generator=generator)
     model = Lookup(table)
     done = []
-    scores = evaluate(model, numbered(200), labels, transform=as_float, batch_size=batch_size, on_batch=done.append)
+    scores = evaluate(
+        model, labelled(numbered(200), labels), transform=as_float, batch_size=batch_size, on_batch=done.append
+    )
     ranked = np.argsort(-table.numpy(), axis=1)
     first = ranked[:, 0] == labels.numpy()
     among_five = (ranked[:, :5] == labels.numpy()[:, None]).any(1)
@@ -126,17 +133,17 @@ def test_output_that_is_not_finite_has_no_score():
     table = torch.zeros(3, 4)
     table[1, 2] = float("nan")
     with pytest.raises(AABenchError, match="not finite for 1 of 3 images"):
-        evaluate(Lookup(table), numbered(3), torch.tensor([0, 2, 0]), transform=as_float)
+        evaluate(Lookup(table), labelled(numbered(3), torch.tensor([0, 2, 0])), transform=as_float)
 
 
 def test_a_label_without_an_output_is_refused():
     with pytest.raises(AABenchError, match="the model has 4 classes, and the test set a label 7"):
-        evaluate(Lookup(torch.zeros(2, 4)), numbered(2), torch.tensor([0, 7]), transform=as_float)
+        evaluate(Lookup(torch.zeros(2, 4)), labelled(numbered(2), torch.tensor([0, 7])), transform=as_float)
 
 
 def test_an_empty_test_set_is_refused():
     with pytest.raises(AABenchError, match="no image"):
-        evaluate(Lookup(torch.zeros(1, 4)), numbered(0), torch.arange(0), transform=as_float)
+        evaluate(Lookup(torch.zeros(1, 4)), labelled(numbered(0), torch.arange(0)), transform=as_float)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -145,7 +152,7 @@ def test_each_module_gets_its_mode_back(fails):
     model.frozen.eval()
     labels = torch.tensor([0, 9 if fails else 1])
     try:
-        evaluate(model, numbered(2), labels, transform=as_float)
+        evaluate(model, labelled(numbered(2), labels), transform=as_float)
     except AABenchError:
         assert fails
     assert model.training
@@ -155,7 +162,7 @@ def test_each_module_gets_its_mode_back(fails):
 @pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
 def test_precision_is_that_of_the_forward_pass(precision, dtype):
     model = Lookup(torch.zeros(2, 4))
-    evaluate(model, numbered(2), torch.tensor([0, 1]), transform=as_float, precision=precision)
+    evaluate(model, labelled(numbered(2), torch.tensor([0, 1])), transform=as_float, precision=precision)
     assert model.dtypes == [dtype]
 
 
@@ -169,5 +176,5 @@ def test_memory_format_is_that_of_the_models_input():
 
     images = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
     for channels_last in (False, True):
-        evaluate(Watcher(), images, torch.tensor([0, 1]), transform=as_float, channels_last=channels_last)
+        evaluate(Watcher(), labelled(images, torch.tensor([0, 1])), transform=as_float, channels_last=channels_last)
     assert formats == [False, True]

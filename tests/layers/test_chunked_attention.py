@@ -139,5 +139,7 @@ def test_it_is_a_proper_operator(positions):
 def test_memory_without_the_matrix():
     """64x64 in training: no storage of an operator is as large as one map's n x n logits in fp32."""
     n = 64 * 64
-    largest = max(t.untyped_storage().nbytes() for t in values_and_gradients(attend, inputs((64, 64), batch=1, heads=1)))
+    largest = max(
+        t.untyped_storage().nbytes() for t in values_and_gradients(attend, inputs((64, 64), batch=1, heads=1))
+    )
     assert largest < n * n * 4 / 8

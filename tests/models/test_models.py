@@ -8,12 +8,18 @@ from aabench.errors import AABenchError
 from aabench.layers import BAM, CBAM, GALA
 from aabench.models import create_model, list_models
 
-SMALL = {"resnet": {"width": 16}, "wide": {"depth": 10, "width": 2}, "cifar": {}, "mnasnet": {"width": 0.25}}
+SMALL = {
+    "squeezenet": {},
+    "resnet": {"width": 16},
+    "wide": {"depth": 10, "width": 2},
+    "cifar": {},
+    "mnasnet": {"width": 0.25},
+}
 AA_SMALL = {"num_heads": 1}
 
 
 def small(name, size=32):
-    arguments = SMALL[next(kind for kind in ("cifar", "wide", "mnasnet", "resnet") if kind in name)]
+    arguments = SMALL[next(kind for kind in ("squeezenet", "cifar", "wide", "mnasnet", "resnet") if kind in name)]
     return create_model(
         name, input_size=size, num_classes=7, **arguments, **(AA_SMALL if name.startswith("aa") else {})
     )

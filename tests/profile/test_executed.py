@@ -60,7 +60,9 @@ def test_explicit_attention_executes_what_the_definition_needs() -> None:
     ]
 
 
-@pytest.mark.parametrize("way", [Way(), Way("train", 2, "bf16"), Way(device="cuda"), Way("train", device="cuda")], ids=str)
+@pytest.mark.parametrize(
+    "way", [Way(), Way("train", 2, "bf16"), Way(device="cuda"), Way("train", device="cuda")], ids=str
+)
 @pytest.mark.parametrize(("size", "form"), [((13, 15), "explicit"), ((14, 14), "fused"), ((1, 196), "fused")])
 def test_the_form_is_the_one_that_auto_takes(size: tuple[int, int], form: str, way: Way) -> None:
     found = explain_executed(augmented(attention="auto", feature_size=size), size, way)

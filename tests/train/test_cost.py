@@ -25,10 +25,10 @@ def test_hours_by_hand(clock):
 
 
 def test_measuring_ends_when_time_is_up(clock, monkeypatch):
-    # Readings: 2 for the warm-up, 1 for the end at 1.0 + 2 s, and then 3 a step, 1.5 s.
-    monkeypatch.setattr(cost_module, "SECONDS", 2.0)
+    # A reading a step: 0 s for the warm-up, and then half a second each.
+    monkeypatch.setattr(cost_module, "SECONDS", 1.0)
     assert estimate(plan(), sets()[0]).measured_steps == 2
-    monkeypatch.setattr(cost_module, "SECONDS", 4.0)
+    monkeypatch.setattr(cost_module, "SECONDS", 1.5)
     assert estimate(plan(), sets()[0]).measured_steps == 3
     monkeypatch.setattr(cost_module, "SECONDS", 1000.0)
     assert estimate(plan(), sets()[0]).measured_steps == cost_module.MOST_STEPS

@@ -115,7 +115,7 @@ def test_best_and_last_are_both_kept(tmp_path):
     for path, scores, epoch in ((BEST, result.best, result.best_epoch), (LAST, result.last, 4)):
         model = build_model(chosen)
         load_weights(model, tmp_path / path)
-        again = evaluate(model, test_set.images, test_set.labels, transform=Transform("cifar100", (8, 8)))
+        again = evaluate(model, test_set, transform=Transform("cifar100", (8, 8)))
         assert torch.equal(again.correct_mask, scores.correct_mask)
         assert again.loss == scores.loss
         assert read_checkpoint(tmp_path / path)["epoch"] == epoch
@@ -128,7 +128,7 @@ def test_the_first_of_equal_epochs_is_the_best(tmp_path, monkeypatch):
 
     def scripted(*_, **__):
         correct = next(counts)
-        return Scores(correct, 100.0, correct, 100, 1.0, torch.arange(100) < correct)
+        return Scores(correct, 100.0, correct, 100, 100, 1.0, torch.arange(100) < correct)
 
     monkeypatch.setattr(engine_module, "evaluate", scripted)
     result = run(tmp_path, plan(recipe_changes={"epochs": 4}))

@@ -63,7 +63,7 @@ def test_wilsons_interval_decides():
     from aabench.train.smoke import _above_chance
 
     def check(correct):
-        return _above_chance(Scores(correct / 20, 0.0, correct, 2000, 1.0, torch.empty(0)), 100, 2.0)
+        return _above_chance(Scores(correct / 20, 0.0, correct, 0, 2000, 1.0, torch.empty(0)), 100, 2.0)
 
     # 60 of 2,000, z = 1.959964: (0.03 + 0.00096036 - 0.00753761) / 1.00192073.
     assert check(60).numbers["low"] == pytest.approx(2.337785, abs=1e-5)

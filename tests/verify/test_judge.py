@@ -128,7 +128,7 @@ def test_blocked_says_what_is_missing(make: Any, catalog: Catalog) -> None:
     verdict = judge(make.claim("top1", "77.7 %", task="big-net"), [], catalog)
     assert (verdict.status, verdict.reason) == (
         "blocked",
-        "no ImageNet pipeline in this version of aabench",
+        "no COCO pipeline in this version of aabench",
     )
     row = make.row("aa-net", "train", status="blocked", error="no data root; point --data at one")
     verdict = judge(make.claim("top1", "81.6 %"), [row], catalog)

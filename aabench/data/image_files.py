@@ -1,0 +1,156 @@
+"""ImageFiles: labelled images in files, decoded in worker processes while the network works."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from aabench.data.batch import Batch, Unreadable
+from aabench.data.crops import centre_crop, inception_crop
+from aabench.data.decode import CannotDecode, read_image
+from aabench.data.epoch import draw_epoch
+from aabench.errors import AABenchError
+
+View = Callable[[Tensor, int], Tensor]
+"""(image (3, H, W), its index) -> what of it is shown, (3, size, size)."""
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on: as many workers decode."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Labelled images in files.
+
+    Attributes:
+        folder: where they lie.
+        names: N paths below it.
+        labels: (N,) int64, from 0 to ``num_classes`` - 1.
+        num_classes: classes of the data set.
+        source: what it is, in words; rows of the log carry it.
+        size: side of the crops, in pixels.
+        shorter_side: what an evaluated image's shorter side is resized to.
+        workers: processes that decode. Which images they give does not depend on it.
+        device: where batches are wanted.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    labels: Tensor
+    num_classes: int
+    source: str
+    size: int
+    shorter_side: int
+    workers: int
+    device: torch.device | str = "cpu"
+    augmentation: ClassVar[str] = "inception"
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def first(self, count: int) -> ImageFiles:
+        """The first ``count`` images (all, if there are fewer); ``source`` says so."""
+        if count >= len(self):
+            return self
+        source = f"{self.source}, first {count} of {len(self)} images"
+        return replace(self, names=self.names[:count], labels=self.labels[:count], source=source)
+
+    def to(self, device: torch.device | str) -> ImageFiles:
+        """The same files, giving batches on a device."""
+        return replace(self, device=device)
+
+    def epoch(self, seed: int, epoch: int, batch_size: int, steps: range) -> Generator[Batch]:
+        """Batches ``steps`` (from 0) of an epoch, in its order; each image is cropped by (seed, epoch, index) alone.
+
+        Raises:
+            AABenchError: a worker process died.
+        """
+        order = draw_epoch(seed, epoch, len(self)).order
+        batches = [order[step * batch_size : (step + 1) * batch_size].tolist() for step in steps]
+        view = partial(_random_view, size=self.size, seed=seed, epoch=epoch)
+        return self._stream(batches, view)
+
+    def once(self, batch_size: int) -> Generator[Batch]:
+        """The centre of each image, exactly once, in order; the last batch may be smaller.
+
+        Raises:
+            AABenchError: a worker process died.
+        """
+        batches = [indices.tolist() for indices in torch.split(torch.arange(len(self)), batch_size)]
+        return self._stream(batches, partial(_centre_view, size=self.size, shorter_side=self.shorter_side))
+
+    def _stream(self, batches: Sequence[list[int]], view: View) -> Generator[Batch]:
+        loader = DataLoader(
+            _Decoded(self, view),
+            batch_sampler=batches,
+            num_workers=min(self.workers, len(batches)),
+            collate_fn=_collate,
+            worker_init_fn=_start_worker,
+            pin_memory=torch.device(self.device).type == "cuda",
+            # Of its own: the loader's draw for its workers must not move torch's generator, or a resumed training
+            # would not end with the same bits.
+            generator=torch.Generator(),
+        )
+        try:
+            for batch in loader:
+                yield batch.to(self.device)
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise AABenchError(
+                f"a process that decodes images died ({str(error).splitlines()[0]}): most often memory, or shared "
+                "memory (/dev/shm), is too small for the batches under way; enlarge it, or take a smaller batch"
+            ) from error
+
+
+_Item = tuple[int, int, Tensor] | Unreadable
+"""An image's index, label and pixels."""
+
+
+class _Decoded(Dataset[_Item]):
+    """What a worker does with an index."""
+
+    def __init__(self, files: ImageFiles, view: View) -> None:
+        self.files, self.view = files, view
+
+    def __getitem__(self, index: int) -> _Item:
+        name = self.files.names[index]
+        try:
+            image = read_image(self.files.folder / name)
+        except CannotDecode as error:
+            return Unreadable(index, name, str(error))
+        return index, int(self.files.labels[index]), self.view(image, index)
+
+
+def _collate(items: list[_Item]) -> Batch:
+    read = [item for item in items if not isinstance(item, Unreadable)]
+    return Batch(
+        indices=torch.tensor([index for index, _, _ in read], dtype=torch.int64),
+        images=torch.stack([image for _, _, image in read]) if read else torch.empty(0, 3, 1, 1, dtype=torch.uint8),
+        labels=torch.tensor([label for _, label, _ in read], dtype=torch.int64),
+        unreadable=tuple(item for item in items if isinstance(item, Unreadable)),
+    )
+
+
+def _start_worker(_: int) -> None:
+    """Ctrl-C reaches all processes of a terminal, and is the training's affair: it saves, and ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _random_view(image: Tensor, index: int, *, size: int, seed: int, epoch: int) -> Tensor:
+    return inception_crop(image, size, seed=seed, epoch=epoch, index=index)
+
+
+def _centre_view(image: Tensor, index: int, *, size: int, shorter_side: int) -> Tensor:
+    return centre_crop(image, shorter_side, size)

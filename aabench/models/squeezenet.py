@@ -1,0 +1,34 @@
+"""SqueezeNet 1.0 (Iandola et al., 1602.07360), as torchvision builds it.
+
+It is no model of the four papers: its published weights calibrate the evaluation on ImageNet.
+"""
+
+from __future__ import annotations
+
+import torchvision
+from torch import Tensor
+
+from aabench.models.classifier import Classifier
+from aabench.models.parts import Size
+from aabench.models.registry import register
+
+
+class SqueezeNet(Classifier):
+    """torchvision's ``squeezenet1_0``, for one input size. Module names are its own."""
+
+    def __init__(self, *, input_size: Size, num_classes: int) -> None:
+        super().__init__(input_size, num_classes)
+        net = torchvision.models.squeezenet1_0(num_classes=num_classes)
+        self.features, self.classifier = net.features, net.classifier
+
+    def logits(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, num_classes)."""
+        logits: Tensor = self.classifier(self.features(x)).flatten(1)
+        return logits
+
+
+def _squeezenet1_0(*, input_size: Size, num_classes: int) -> SqueezeNet:
+    return SqueezeNet(input_size=input_size, num_classes=num_classes)
+
+
+register("squeezenet1_0", _squeezenet1_0)
