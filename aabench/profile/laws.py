@@ -83,7 +83,7 @@ def growth_laws(rows: Sequence[Measurement]) -> tuple[Curve, ...]:
 
     Counts and predictions are taken from points that ran out of memory, too. Of two rows of a point the later counts.
     The terms are s^0 and s^2, and where the task has attention: s^4 in operations, in time, and in memory if a point
-    ran the explicit form; s^3 in operations for relative logits, in memory, and in time if a point ran the fused form.
+    ran the explicit form; s^3 in operations and memory for relative logits, and in time if a point ran the fused form.
     """
     curves = []
     for points in by_task(rows).values():
@@ -125,7 +125,7 @@ def terms(metric: Metric, points: Sequence[Measurement]) -> tuple[int, ...]:
     elif metric == LATENCY:
         more = {3: "fused" in forms, 4: True}
     else:
-        more = {3: bool(forms), 4: "explicit" in forms}
+        more = {3: bool(forms) or "relative" in kinds, 4: "explicit" in forms}
     return (0, 2, *(exponent for exponent, there in more.items() if there))
 
 

@@ -86,7 +86,7 @@ def _section(question: Question, way: Way, points: Points) -> list[str]:
             lines += [f"### {title}", "", *_by_side(question, numbers, _unit(points, metric, convention)), ""]
             if metric in ("memory", "latency_ms"):
                 lines += [*_answer(question, numbers), ""]
-    return [*lines, "### Growth", "", _GROWTH, "", *_growth(question, points), ""]
+    return lines + _growth(question, points)
 
 
 def _numbers(points: Sequence[Measurement], metric: str, convention: str | None) -> dict[int, float]:
@@ -142,6 +142,8 @@ _GROWTH = "Exponent of the side, from half of the largest one to the largest; la
 def _growth(question: Question, points: Points) -> list[str]:
     curves = growth_laws([row for of in points.values() for row in of])
     metrics = list(dict.fromkeys(curve.metric.label for curve in curves))
+    if not metrics:
+        return []
     found = {(curve.task, curve.metric.label): curve.last_octave for curve in curves}
     lines = []
     for task in question.tasks:
@@ -149,4 +151,4 @@ def _growth(question: Question, points: Points) -> list[str]:
             exponents = {metric: found.get((task, metric)) for metric in metrics}
             shown = {metric: MISSING if of is None else f"{of.value:.2f}" for metric, of in exponents.items()}
             lines.append({"network": code(task), **shown})
-    return table(pd.DataFrame(lines, dtype=object), right=metrics)
+    return ["### Growth", "", _GROWTH, "", *table(pd.DataFrame(lines, dtype=object), right=metrics), ""]

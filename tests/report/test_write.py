@@ -90,7 +90,8 @@ def test_the_summary_counts_verdicts_by_table(text: str, log: Log, catalog: Cata
     verdicts = judge_all(catalog, log.rows)
     table_3 = dict(zip(header, next(line for line in lines if line[1] == "Table 3"), strict=True))
     assert table_3["verified"] == "2"  # params and FLOPs of aa-resnet50
-    assert table_3["blocked"] == "24"  # top-1 and top-5 of 12 rows
+    assert table_3["blocked"] == "2"  # top-1 and top-5 of resnet50, whose last try lacked weights
+    assert table_3["not-run"] == "44"
     assert table_3["claims"] == "48"
     total = dict(zip(header, lines[-1], strict=True))
     assert total["claims"] == f"**{len(verdicts)}**"
