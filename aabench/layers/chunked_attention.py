@@ -101,6 +101,8 @@ def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 
 chunked_attention.register_autograd(_gradients, setup_context=_save)
+OPERATOR = torch.ops.aabench.chunked_attention
+"""As a dispatcher sees it."""
 
 
 def _chunks(q: Tensor, matrices: int) -> Iterator[_Chunk]:

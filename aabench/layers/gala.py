@@ -1,7 +1,7 @@
 """Global-and-local attention, GALA (Linsley et al., https://arxiv.org/abs/1805.08819), in AA's Table 2.
 
 AA's sheet does not define it. The equation is GALA's own; biases in all four 1x1 convolutions and the initial values
-(:meth:`GALA.open`) are ours. GALA's training on human attention maps is no part of the layer, nor of AA's table.
+(:meth:`GALA.start`) are ours. GALA's training on human attention maps is no part of the layer, nor of AA's table.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class GALA(nn.Module):
         self.local_collapse = nn.Conv2d(hidden, 1, 1, device=device, dtype=dtype)
         self.additive = nn.Parameter(torch.ones(channels, device=device, dtype=dtype))
         self.multiplicative = nn.Parameter(torch.ones(channels, device=device, dtype=dtype))
-        self.open()
+        self.start()
 
-    def open(self) -> None:
+    def start(self) -> None:
         """Start with G = 1 and S = 0 for every image, so that with a = m = 1 the gate is tanh(1), 0.76 (ours).
 
         From random weights the gate has random signs, and the narrow ResNet-50 misses the bar of its smoke test.

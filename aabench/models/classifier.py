@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
-
-from aabench.layers import GALA
 
 
 class Classifier(nn.Module, ABC):
@@ -40,11 +39,19 @@ class Classifier(nn.Module, ABC):
         return self.logits(x)
 
 
+@runtime_checkable
+class Starting(Protocol):
+    """A layer with initial weights of its own."""
+
+    def start(self) -> None:
+        """Set them."""
+
+
 def initialise(model: nn.Module) -> None:
     """He's normal initialisation (fan out) for convolutions, ones and zeros for normalisation.
 
-    The papers' initial values are unspecified, but for AA's relative tables, which set their own. GALA's gates start
-    open (ours).
+    The papers' initial values are unspecified, but for AA's relative tables, which set their own. A layer with a method
+    ``start`` has the last word on what is in it.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -55,5 +62,5 @@ def initialise(model: nn.Module) -> None:
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
     for module in model.modules():
-        if isinstance(module, GALA):
-            module.open()
+        if isinstance(module, Starting):
+            module.start()

@@ -7,9 +7,7 @@ channels.
 
 from __future__ import annotations
 
-from torch import nn
-
-from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
+from aabench.models.parts import Conv3x3, Size, augmented, conv3x3, no_gate
 from aabench.models.registry import register
 from aabench.models.resnet import BasicBlock, ResNet
 
@@ -17,11 +15,7 @@ from aabench.models.resnet import BasicBlock, ResNet
 class BothConvsBlock(BasicBlock):
     """Both of its 3x3 convolutions may be augmented."""
 
-    def __init__(
-        self, in_channels: int, channels: int, stride: int, size: Size, conv: Conv3x3, gate: Gate, shortcut: nn.Module
-    ) -> None:
-        super().__init__(in_channels, channels, stride, size, conv, gate, shortcut)
-        self.conv2 = conv(channels, channels, 1, reduced(size, stride))
+    second_augmented = True
 
 
 def _resnet18(

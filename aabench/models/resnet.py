@@ -19,9 +19,10 @@ from aabench.models.registry import register
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions; the first one may be augmented."""
+    """Two 3x3 convolutions; the first one may be augmented, and in EAANet's networks the second one too."""
 
     expansion = 1
+    second_augmented = False
 
     def __init__(
         self, in_channels: int, channels: int, stride: int, size: Size, conv: Conv3x3, gate: Gate, shortcut: nn.Module
@@ -29,7 +30,7 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.conv1 = conv(in_channels, channels, stride, size)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.conv2 = conv3x3(channels, channels, 1, reduced(size, stride))
+        self.conv2 = (conv if self.second_augmented else conv3x3)(channels, channels, 1, reduced(size, stride))
         self.bn2 = nn.BatchNorm2d(channels)
         self.gate = gate(channels)
         self.downsample = shortcut

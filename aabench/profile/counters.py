@@ -16,11 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-import aabench.layers  # noqa: F401  # enters the operator
 from aabench.errors import AABenchError
-
-CHUNKED = torch.ops.aabench.chunked_attention
-"""Exact attention on a CPU without the n x n matrix, see :mod:`aabench.layers.chunked_attention`."""
+from aabench.layers.chunked_attention import OPERATOR as CHUNKED
 
 ByModule = dict[str, Counter[str]]
 """Module name -> operator -> multiply-adds."""

@@ -24,7 +24,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from aabench.errors import AABenchError
 from aabench.layers import AttentionCore
-from aabench.profile.counters import CHUNKED, flop_counter
+from aabench.layers.chunked_attention import OPERATOR as CHUNKED
+from aabench.profile.counters import flop_counter
 from aabench.profile.counting import Call, FormulaRecorder, as_pair, multiply_adds
 from aabench.profile.formulas import Shape
 from aabench.profile.meta import images, naming_the_module, shadow

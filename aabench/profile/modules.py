@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -46,7 +46,7 @@ def profile_modules(task: Task, side: int, way: Way = Way()) -> Measurement:  # 
 
     It has no values, since it is no point of a sweep. Its detail has ``modules``: for each module that is called,
     ``name``, ``type``, ``params`` and ``macs`` of its own (``model`` MACs, for one image), ``activation_bytes`` (bytes
-    of its output for the batch), ``ms`` (its own time in the forward pass of a batch, the median of ``repeats``) and
+    of its output for the batch), ``ms`` (its own time in the forward pass of a batch, see :meth:`Stopwatch.result`) and
     ``share`` (of the sum of all own times). ``executed`` has what the forward pass executes, operator by operator.
 
     Raises:
@@ -98,8 +98,8 @@ def run(point: dict[str, Any]) -> dict[str, Any]:
     """The worker's job: times each module of a point.
 
     Returns:
-        ``modules`` (name -> ``ms`` and ``activation_bytes``), ``forward_ms`` (median of the whole forward pass),
-        ``repeats``, ``allocator``, ``threads``.
+        ``modules`` (name -> ``ms`` and ``activation_bytes``), ``forward_ms`` (the whole forward pass), ``repeats``,
+        ``allocator``, ``threads``.
     """
     tuned = allocator.warm() if point["allocator"] == "warm" else "as the environment has it"
     torch.manual_seed(0)
@@ -163,18 +163,26 @@ class Stopwatch:
                 hook.remove()
 
     def result(self) -> dict[str, Any]:
-        """``modules``: name -> median own ``ms`` and ``activation_bytes`` a pass; ``forward_ms``: median of a pass."""
+        """``modules``: name -> own ``ms`` and ``activation_bytes`` a pass; ``forward_ms``: of a whole pass.
+
+        Times are means over the middle half of the passes, by their whole time: so own times add up to the whole.
+        """
         if self._cuda:
             torch.cuda.synchronize()
-        own: dict[str, list[float]] = defaultdict(list)
-        for spans in self._passes:
-            for name, milliseconds in self._own_times(spans).items():
-                own[name].append(milliseconds)
+        passes = sorted(self._passes, key=lambda spans: self._elapsed(spans[0]))
+        quarter = len(passes) // 4
+        middle = passes[quarter : len(passes) - quarter]
+        own: Counter[str] = Counter()
+        for spans in middle:
+            own.update(self._own_times(spans))
         output_bytes: Counter[str] = Counter()
         for span in self._passes[-1]:
             output_bytes[span.name] += span.output_bytes
-        modules = {name: {"ms": median(times), "activation_bytes": output_bytes[name]} for name, times in own.items()}
-        return {"modules": modules, "forward_ms": median(self._elapsed(spans[0]) for spans in self._passes)}
+        modules = {
+            name: {"ms": milliseconds / len(middle), "activation_bytes": output_bytes[name]}
+            for name, milliseconds in own.items()
+        }
+        return {"modules": modules, "forward_ms": fmean(self._elapsed(spans[0]) for spans in middle)}
 
     def _own_times(self, spans: Iterable[Span]) -> dict[str, float]:
         own: dict[str, float] = defaultdict(float)

@@ -128,7 +128,9 @@ def measure_point(
         detail |= answer.get("death", {})
         status: Status = "oom" if answer.get("oom") else "failed"
         return new(**row, status=status, values=expected, detail=detail, error=answer["error"])
-    return new(**row, values=(*expected, *_measured(answer, way.batch)), detail=detail | _detail(answer))
+    latency = _latency(answer["latency"]) if "latency" in answer else None
+    values = (*expected, *_measured(answer, latency, way.batch))
+    return new(**row, values=values, detail=detail | _detail(answer, latency))
 
 
 def measured(rows: Iterable[Measurement], way: Way, effort: Effort) -> dict[tuple[str, int], Measurement]:
@@ -164,11 +166,10 @@ def _expected(task: Task, side: int, way: Way) -> tuple[tuple[Value, ...], dict[
     return (*values, memory, intensity), detail
 
 
-def _measured(answer: dict[str, Any], batch: int) -> Iterator[Value]:
+def _measured(answer: dict[str, Any], latency: Latency | None, batch: int) -> Iterator[Value]:
     for peak in (Peak(**peak) for peak in answer["memory"]):
         yield Value(metric="memory", value=peak.bytes, unit="bytes", convention=peak.convention, reason=peak.reason)
-    if "latency" in answer:
-        latency = _latency(answer["latency"])
+    if latency is not None:
         yield Value(metric="latency_ms", value=latency.median_ms, unit="ms", convention="median")
         if answer["difference"] is not None:
             yield Value(**answer["difference"])
@@ -179,15 +180,14 @@ def _measured(answer: dict[str, Any], batch: int) -> Iterator[Value]:
         )
 
 
-def _detail(answer: dict[str, Any]) -> dict[str, Any]:
+def _detail(answer: dict[str, Any], latency: Latency | None) -> dict[str, Any]:
     memory = [
         {"convention": peak["convention"], "baseline_bytes": peak["baseline"], "how": peak["how"]}
         for peak in answer["memory"]
     ]
     detail: dict[str, Any] = {"memory": memory}
     detail |= {name: answer[name] for name in ("allocator", "threads", "taken", "seconds", "machine") if name in answer}
-    if "latency" in answer:
-        latency = _latency(answer["latency"])
+    if latency is not None:
         detail["latency"] = {
             "median_ms": latency.median_ms,
             "quartiles_ms": latency.quartiles_ms,

@@ -88,7 +88,7 @@ def test_unsteady_calls_are_stopped_by_time(probes: list[float]) -> None:
     durations = iter([0.001, 0.03] * 10_000)
     found = measure_latency(lambda: time.sleep(next(durations)), seconds=0.3, precision=0.01)
     assert found.stopped_by == "time"
-    assert 0.3 <= sum(found.samples_ms) / 1e3 < 0.7
+    assert 0.3 <= sum(found.samples_ms) / 1e3 < 0.6
 
 
 def test_slow_calls_are_measured_three_times_after_one_that_warms_up() -> None:

@@ -25,7 +25,7 @@ LAST_WORDS = (
     "latency = dict(samples_ms=[4.0, 1.0, 2.0], stopped_by='time', warmup_calls=1, settled=False, page_faults=0.0,\n"
     "               system_ms=0.0, probes_us=[], quiet_us=None)\n"
     "energy = dict(joules=None, calls=0, reason='no counter')\n"
-    "print(json.dumps(dict(memory=[peak], latency=latency, energy=energy, threads=1)))\n"
+    "print(json.dumps(dict(memory=[peak], latency=latency, energy=energy, difference=None, threads=1)))\n"
 )
 QUICK = Effort(seconds=0.2)
 
