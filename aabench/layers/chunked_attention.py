@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = 4 * 2**20
+CHUNK_BYTES = 8 * 2**20
 """Logits made at a time. As much as fits the cache beside its neighbours; ``make bench`` compares (tests/bench)."""
 
 _Chunk = tuple[slice, slice]

@@ -1,33 +1,78 @@
-"""The exact AA layer: the form that ``auto`` chooses must not be slower than the other one."""
+"""The exact AA layer: fused against explicit, and what augmenting costs a network. Each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
-from aabench.layers import AAConv2d
-from aabench.layers.attention_core import choose
-from tests.bench.interleave import interleave
+ROOT = Path(__file__).parents[2]
+BATCH = {7: 8, 14: 8, 28: 8, 32: 8, 56: 2, 64: 2}
 
 
-@pytest.mark.parametrize("mode", ["inference", "training"])
-@pytest.mark.parametrize("side", [7, 14, 28, 32, 56, 64])
-def test_auto_is_the_faster_form(benchmark, side, mode):
-    aa = AAConv2d(256, 256, 3, feature_size=(side, side), kappa=0.5, upsilon=0.5, num_heads=8, min_key_channels=0)
-    x = torch.randn(2, 256, side, side)
-    chosen = choose(torch.empty(2, 8, side**2, 16, device="meta", requires_grad=mode == "training"))
-    other = {"explicit": "fused", "fused": "explicit"}[chosen]
+def compare(benchmark: Any, candidates: tuple[str, str], **asked: Any) -> tuple[float, float]:
+    """(time, memory) of the first candidate over the second."""
+    content = json.dumps({"candidates": candidates, "allocator": "default", **asked})
 
-    def run(form):
-        aa.attention = form
-        if mode == "training":
-            aa(x).sum().backward()
-        else:
-            with torch.inference_mode():
-                aa(x)
+    def run() -> dict[str, Any]:
+        process = subprocess.run(
+            [sys.executable, "-m", "tests.bench.forms", content], capture_output=True, text=True, check=True, cwd=ROOT
+        )
+        found: dict[str, Any] = json.loads(process.stdout)
+        return found
 
-    seconds = interleave({"auto": lambda: run("auto"), other: lambda: run(other)}, rounds=31 if side < 30 else 5)
-    ratio = seconds["auto"] / seconds[other]
-    benchmark.extra_info.update(
-        chosen=chosen, auto_ms=seconds["auto"] * 1e3, other_ms=seconds[other] * 1e3, ratio=ratio
+    found = benchmark.pedantic(run, rounds=1)
+    first, second = candidates
+    ratios = {kind: found[kind][first] / found[kind][second] for kind in ("seconds", "bytes")}
+    benchmark.extra_info.update(found, **{f"{kind}_ratio": ratio for kind, ratio in ratios.items()})
+    return ratios["seconds"], ratios["bytes"]
+
+
+def layer(benchmark: Any, side: int, mode: str, candidates: tuple[str, str], **asked: Any) -> tuple[float, float]:
+    rounds = 21 if side < 30 else 7
+    return compare(benchmark, candidates, what="layer", side=side, batch=BATCH[side], mode=mode, rounds=rounds, **asked)
+
+
+@pytest.mark.parametrize(
+    ("side", "time", "memory"), [(14, 0.95, 0.75), (28, 0.55, 0.25), (32, 0.35, 0.2), (56, 0.5, 0.1)]
+)
+def test_a_training_step_of_the_fused_form(benchmark, side, time, memory):
+    ratios = layer(benchmark, side, "train", ("fused", "explicit"))
+    assert ratios[0] <= time
+    assert ratios[1] <= memory
+
+
+@pytest.mark.parametrize("side", [32, 64])
+@pytest.mark.parametrize(("mode", "time"), [("infer", 0.7), ("train", 0.48)])
+def test_the_fused_form_where_freed_memory_is_kept(benchmark, side, mode, time):
+    assert layer(benchmark, side, mode, ("fused", "explicit"), allocator="warm")[0] <= time
+
+
+@pytest.mark.parametrize("allocator", ["default", "warm"])
+@pytest.mark.parametrize("mode", ["infer", "train"])
+@pytest.mark.parametrize("side", [7, 14, 28])
+def test_auto_is_not_slower_than_explicit(benchmark, side, mode, allocator):
+    assert layer(benchmark, side, mode, ("auto", "explicit"), allocator=allocator)[0] <= 1.05
+
+
+@pytest.mark.parametrize("allocator", ["default", "warm"])
+@pytest.mark.parametrize(
+    ("side", "mode", "time", "memory"), [(224, "train", 1.35, 1.3), (448, "infer", 2.5, 1.6)], ids=["224", "448"]
+)
+def test_augmenting_resnet50(benchmark, side, mode, time, memory, allocator):
+    ratios = compare(
+        benchmark,
+        ("aa_resnet50", "resnet50"),
+        what="network",
+        side=side,
+        batch=8,
+        mode=mode,
+        rounds=5,
+        allocator=allocator,
     )
-    benchmark.pedantic(run, args=("auto",), rounds=1)
-    assert ratio <= 1.05
+    assert ratios[0] <= time
+    assert ratios[1] <= memory

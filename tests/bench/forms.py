@@ -1,0 +1,69 @@
+"""A process of its own for one allocator: times two candidates by turns, and their live memory. JSON in, JSON out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from aabench import allocator
+from aabench.layers import AAConv2d
+from aabench.models import create_model
+from aabench.profile.live import LiveBytes
+from aabench.profile.workload import workload
+from tests.bench.interleave import interleave
+
+
+def issue_layer(attention: str, side: int) -> nn.Module:
+    """128 -> 128 channels, Nh 8, dk 160, dv 24."""
+    layer = AAConv2d(128, 128, 3, feature_size=(side, side), kappa=0.2, upsilon=0.2, num_heads=8, attention=attention)
+    assert (layer.key_channels, layer.value_channels) == (160, 24)
+    return layer
+
+
+def layer_call(attention: str, asked: dict[str, Any]) -> Callable[[], None]:
+    layer = issue_layer(attention, asked["side"])
+    x = torch.randn(asked["batch"], 128, asked["side"], asked["side"], requires_grad=True)
+
+    def infer() -> None:
+        with torch.inference_mode():
+            layer(x)
+
+    def train() -> None:
+        torch.autograd.backward(layer(x).sum())
+        layer.zero_grad(set_to_none=True)
+        x.grad = None
+
+    return {"infer": infer, "train": train}[asked["mode"]]
+
+
+def network_call(name: str, asked: dict[str, Any]) -> Callable[[], None]:
+    model = create_model(name, input_size=asked["side"], num_classes=1000)
+    x = torch.randn(asked["batch"], 3, asked["side"], asked["side"])
+    return workload(model, x, 1000, asked["mode"])
+
+
+def peak(call: Callable[[], None]) -> int:
+    """Bytes that operators made and that were live at once, in a call like those before it."""
+    with LiveBytes() as live:
+        call()
+    return live.peak
+
+
+def main() -> None:
+    asked = json.loads(sys.argv[1])
+    if asked["allocator"] == "warm":
+        allocator.warm()
+    torch.manual_seed(0)
+    make = {"layer": layer_call, "network": network_call}[asked["what"]]
+    calls = {name: make(name, asked) for name in asked["candidates"]}
+    seconds = interleave(calls, asked["rounds"])
+    print(json.dumps({"seconds": seconds, "bytes": {name: peak(call) for name, call in calls.items()}}))
+
+
+if __name__ == "__main__":
+    main()
