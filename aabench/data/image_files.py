@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +20,9 @@ from aabench.data.batch import Batch, Unreadable
 from aabench.data.crops import centre_crop, inception_crop
 from aabench.data.decode import CannotDecode, read_image
 from aabench.data.epoch import draw_epoch
-from aabench.errors import AABenchError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PR_SET_PDEATHSIG = 1
 
 View = Callable[[Tensor, int], Tensor]
 """(image (3, H, W), its index) -> what of it is shown, (3, size, size)."""
@@ -71,22 +75,14 @@ class ImageFiles:
         return replace(self, device=device)
 
     def epoch(self, seed: int, epoch: int, batch_size: int, steps: range) -> Generator[Batch]:
-        """Batches ``steps`` (from 0) of an epoch, in its order; each image is cropped by (seed, epoch, index) alone.
-
-        Raises:
-            AABenchError: a worker process died.
-        """
+        """Batches ``steps`` (from 0) of an epoch, in its order; each image is cropped by (seed, epoch, index) alone."""
         order = draw_epoch(seed, epoch, len(self)).order
         batches = [order[step * batch_size : (step + 1) * batch_size].tolist() for step in steps]
         view = partial(_random_view, size=self.size, seed=seed, epoch=epoch)
         return self._stream(batches, view)
 
     def once(self, batch_size: int) -> Generator[Batch]:
-        """The centre of each image, exactly once, in order; the last batch may be smaller.
-
-        Raises:
-            AABenchError: a worker process died.
-        """
+        """The centre of each image, exactly once, in order; the last batch may be smaller."""
         batches = [indices.tolist() for indices in torch.split(torch.arange(len(self)), batch_size)]
         return self._stream(batches, partial(_centre_view, size=self.size, shorter_side=self.shorter_side))
 
@@ -102,16 +98,10 @@ class ImageFiles:
             # would not end with the same bits.
             generator=torch.Generator(),
         )
-        try:
-            for batch in loader:
-                yield batch.to(self.device)
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
-                raise
-            raise AABenchError(
-                f"a process that decodes images died ({str(error).splitlines()[0]}): most often memory, or shared "
-                "memory (/dev/shm), is too small for the batches under way; enlarge it, or take a smaller batch"
-            ) from error
+        with _signals_held_back():
+            batches_read = iter(loader)
+        for batch in batches_read:
+            yield batch.to(self.device)
 
 
 _Item = tuple[int, int, Tensor] | Unreadable
@@ -143,9 +133,23 @@ def _collate(items: list[_Item]) -> Batch:
     )
 
 
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """SIGINT and SIGTERM reach this thread, and the processes that it starts, afterwards.
+
+    Ctrl-C and a batch system signal all processes of a job. That is the training's affair, which saves and then ends
+    its workers: these are started deaf to it, for none may die before it has said that it does not listen.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(_: int) -> None:
-    """Ctrl-C reaches all processes of a terminal, and is the training's affair: it saves, and ends its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The signals that it was started deaf to stay so; it ends with the process that it decodes for."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _random_view(image: Tensor, index: int, *, size: int, seed: int, epoch: int) -> Tensor:

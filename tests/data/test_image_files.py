@@ -1,6 +1,7 @@
 """Images in files: what is decoded, what is cut out, and what becomes of those that cannot be read."""
 
 import itertools
+import os
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from aabench.data.batch import reading
 from aabench.data.crops import centre_crop, inception_crop
 from aabench.data.decode import CannotDecode, read_image
 from aabench.data.imagenet import list_images, load_imagenet, synsets
@@ -143,11 +145,13 @@ def test_unreadable_images_are_named_and_the_others_stay(tmp_path):
 
 
 def test_a_worker_that_dies_is_one_line(tmp_path, monkeypatch):
-    import os
-
     monkeypatch.setattr("aabench.data.image_files.read_image", lambda path: os._exit(1))
-    with pytest.raises(AABenchError, match=r"a process that decodes images died .*enlarge it, or take a smaller batch"):
-        list(listed(write_folder(tmp_path / "val")).once(4))
+    files = listed(write_folder(tmp_path / "val"))
+    with (
+        pytest.raises(AABenchError, match=r"a process that decodes images died .*enlarge it, or take a smaller batch"),
+        reading(files.once(4)) as batches,
+    ):
+        list(batches)
 
 
 # --- the classes
