@@ -64,6 +64,5 @@ def test_the_loader_against_a_bare_loop(benchmark, data_root, mode):
         ratio=ratio,
     )
     benchmark.pedantic(loader, rounds=1)
-    # The goal is 0.9, and is not reached: what is left is mostly the handing over, in pages of shared memory that are
-    # new each batch.
+    # The goal is 0.9, and is not reached: about half of what is lost goes into pages of shared memory, new each batch.
     assert ratio >= 0.6
