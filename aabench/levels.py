@@ -15,9 +15,6 @@ LEVELS: tuple[Level, ...] = ("structure", "smoke", "eval", "train")
 
 Split = Literal["train", "test"]
 
-TORCHVISION = "checkpoints/torchvision/"
-"""Where torchvision's weights lie, below the data root, by the names of their files."""
-
 _CIFAR10_NAMES, _CIFAR100_NAMES = "cifar-10-batches-py/batches.meta", "cifar-100-python/meta"
 
 SPLIT_FILES: dict[str, dict[Split, tuple[str, ...]]] = {
@@ -130,7 +127,7 @@ def _no_weights(task: Task, data_root: Path | None, checkpoint: Path | None) -> 
     if data_root is None:
         return [f"weights ({task.checkpoint} below a data root, or --checkpoint FILE)"]
     path = data_root / task.checkpoint
-    fetched = "--download fetches it; " if task.checkpoint.startswith(TORCHVISION) else ""
+    fetched = "--download fetches it; " if task.torchvision_weights is not None else ""
     return [] if path.is_file() else [f"weights ({path} is not there; {fetched}or --checkpoint FILE)"]
 
 

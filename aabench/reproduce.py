@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from aabench.alter import alter
 from aabench.catalog import Catalog, Recipe, Task
 from aabench.errors import AABenchError, DidNotHold
-from aabench.levels import PIPELINES, TORCHVISION, Level, Reach, Split, image_folder, reachable
+from aabench.levels import PIPELINES, Level, Reach, Split, image_folder, reachable
 from aabench.record import DIVERGED, Measurement, Value, new, status_of
 
 if TYPE_CHECKING:
@@ -78,19 +78,17 @@ def fetch(task: Task, data_root: Path | None) -> None:
         AABenchError: no data root to put it in, nothing of the task that can be downloaded, or the download failed.
     """
     from aabench.data import load_cifar
-    from aabench.train.published import fetch_torchvision
+    from aabench.train import fetch_weights
 
     if data_root is None:
         raise AABenchError("--download needs a folder to put the data in: give --data DIR")
-    weights = task.checkpoint is not None and task.checkpoint.startswith(TORCHVISION)
-    if task.checkpoint is not None and weights:
-        fetch_torchvision(task.model, data_root / task.checkpoint)
-    if task.data not in ("cifar10", "cifar100"):
-        if weights:
-            return
+    if task.torchvision_weights is not None and task.checkpoint is not None:
+        fetch_weights(task.torchvision_weights, data_root / task.checkpoint)
+    elif task.data not in ("cifar10", "cifar100"):
         raise AABenchError(f"{task.name}: {task.data} cannot be downloaded by aabench; give --data DIR that holds it")
-    for split in ("train", "test"):
-        load_cifar(task.data, data_root, split, download=True)
+    if task.data in ("cifar10", "cifar100"):
+        for split in ("train", "test"):
+            load_cifar(task.data, data_root, split, download=True)
 
 
 def attempt(job: Job, name: str, level: Level) -> Outcome:
@@ -142,7 +140,7 @@ class _Found(NamedTuple):
     error: str | None = None
     """What the run had to show and did not."""
     altered: dict[str, str] = {}  # noqa: RUF012 (never changed)
-    """What of the data set was not as the task defines it."""
+    """What of the data set, or of the weights, is not as the task defines it."""
 
     def row(self) -> dict[str, Any]:
         """The fields of the row."""
@@ -212,7 +210,7 @@ def _eval(run: _Run) -> _Found:
     from aabench.data import Transform
     from aabench.evaluate import evaluate
     from aabench.models import create_model
-    from aabench.train import load_weights
+    from aabench.train import check_published, load_weights
 
     job, task = run.job, run.task
     if job.data_root is None:
@@ -222,6 +220,8 @@ def _eval(run: _Run) -> _Found:
     size = (task.input_size, task.input_size)
     arguments: dict[str, Any] = dict(task.arguments)
     model = create_model(task.model, input_size=size, num_classes=task.num_classes, **arguments)
+    if job.checkpoint is None and task.torchvision_weights is not None:
+        check_published(task.torchvision_weights, weights)
     entry = load_weights(model, weights)
     scores = evaluate(
         model.to(job.device),
@@ -232,7 +232,16 @@ def _eval(run: _Run) -> _Found:
     origin = str(job.checkpoint) if job.checkpoint else task.checkpoint
     settings = {**run.settings, "checkpoint": origin, "weights": entry, "test_set": test_set.source}
     detail = {"correct_mask": _packed(scores), "unreadable": {"test": _unreadable(scores.unreadable)}}
-    return _Found(settings, _score_values(scores, None), detail, altered=_partial(task, test=test_set))
+    altered = {**_partial(task, test=test_set), **_foreign(weights)}
+    return _Found(settings, _score_values(scores, None), detail, altered=altered)
+
+
+def _foreign(weights: Path) -> dict[str, str]:
+    """What torchvision trained is no run of the task's recipe, whatever the file is called."""
+    from aabench.train import published_name
+
+    name = published_name(weights)
+    return {} if name is None else {"weights": f"torchvision's {name}"}
 
 
 def _load(task: Task, data_root: Path, split: Split) -> Images:

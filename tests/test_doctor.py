@@ -148,7 +148,8 @@ def test_the_real_data_root(data_root, log):
     assert detail(found, "ImageNet (imagenet1000/val)").startswith("1,000 classes, 1,000 images; ")
     assert detail(found, "COCO") == "train2017 50 of 118,287 images, val2017 50 of 5,000 images"
     reach = {name: group for group in found.reach for name in group.tasks}
-    assert reach["resnet20-cifar10"].level == "eval"
+    assert detail(found, "checkpoints").startswith("3 of the 7 files that tasks name; no checkpoints/torchvision/")
+    assert reach["resnet20-cifar10"].level == reach["squeezenet1-0-imagenet1000"].level == "eval"
     assert reach["aa-resnet50"].level == "smoke"
     assert (reach["aa-resnet50"].on, reach["aa-resnet50"].next) == ("CIFAR-100", "eval")
     assert reach["aa-resnet50"].missing.startswith("weights (--checkpoint FILE) and the ImageNet test split (")

@@ -305,6 +305,11 @@ class Task(Frozen):
     """None: the task is only evaluated, with ``checkpoint``."""
     checkpoint: str | None = None
     """Published weights, relative to the data root."""
+    torchvision_weights: str | None = None
+    """torchvision's name of the weights at ``checkpoint``: where they are fetched from, and checked against.
+
+    Their accuracy is that of torchvision's training, so that no claim of a paper is judged by it.
+    """
     calibration: bool = False
     """A known result that checks aabench itself, no claim of one of the papers."""
     blocked: str | None = None
@@ -320,14 +325,18 @@ class Task(Frozen):
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
-        needed = {"model", "input_size", "normalisation", *self.arguments}
-        if self.resize is not None:
-            needed.add("resize")
-            if self.resize < self.input_size:
-                raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
-        unsourced = needed - self.source.keys()
+        optional = {name for name in ("resize", "torchvision_weights") if getattr(self, name) is not None}
+        unsourced = {"model", "input_size", "normalisation", *optional, *self.arguments} - self.source.keys()
         if unsourced:
             raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.resize is not None and self.resize < self.input_size:
+            raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
+        if self.torchvision_weights is not None and self.checkpoint is None:
+            raise ValueError("torchvision_weights needs checkpoint: where the file lies below the data root")
         return self
 
     @property

@@ -30,6 +30,8 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
     if chosen.data in ("imagenet", "imagenet1000"):
         settings["resize"] = chosen.shorter_side
         source = {"resize": "ours (unspecified): 8/7 of input_size, the usual 256 for 224", **source}
+    if chosen.torchvision_weights is not None:
+        settings["torchvision_weights"] = chosen.torchvision_weights
     typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
     _print("task", settings, source)
     for sweep in catalog.sweeps_of(task):

@@ -33,7 +33,9 @@ def reproduce(
         str | None, typer.Option(help="structure, smoke, eval or train; default: the highest possible here.")
     ] = None,
     data: DataOption = None,
-    download: Annotated[bool, typer.Option(help="Fetch a missing data set into the data root.")] = False,
+    download: Annotated[
+        bool, typer.Option(help="Fetch missing CIFAR and torchvision weights into the data root.")
+    ] = False,
     checkpoint: Annotated[Path | None, typer.Option(help="Weights to evaluate (level eval).")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Train with so many seeds, from --seed on.")] = 1,

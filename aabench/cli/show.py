@@ -41,7 +41,8 @@ def show(
     typer.echo(f"  model   {chosen.model}({arguments})")
     typer.echo(f"  input   {chosen.input_size}x{chosen.input_size}, {chosen.num_classes} classes ({chosen.data})")
     if chosen.checkpoint:
-        typer.echo(f"  weights {chosen.checkpoint} below the data root")
+        origin = f" (torchvision's {chosen.torchvision_weights})" if chosen.torchvision_weights else ""
+        typer.echo(f"  weights {chosen.checkpoint} below the data root{origin}")
     if chosen.blocked:
         typer.echo(f"  blocked {chosen.blocked}")
     if recipe:

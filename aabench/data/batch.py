@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import NamedTuple, Protocol, Self
 
 import torch
@@ -53,6 +54,25 @@ class Batch(NamedTuple):
                 f"({first.reason}): fetch the data set again"
             )
         return self
+
+
+@contextmanager
+def reading(batches: Generator[Batch]) -> Iterator[Generator[Batch]]:
+    """Batches of a data set, closed at the end.
+
+    Raises:
+        AABenchError: a process that decodes images died. torch tells of it at once, in whatever is done meanwhile.
+    """
+    try:
+        with closing(batches):
+            yield batches
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise AABenchError(
+            f"a process that decodes images died ({str(error).splitlines()[0]}): most often memory, or shared "
+            "memory (/dev/shm), is too small for the batches under way; enlarge it, or take a smaller batch"
+        ) from error
 
 
 class Images(Protocol):

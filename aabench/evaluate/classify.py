@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aabench.data.batch import Images, Unreadable
+from aabench.data.batch import Images, Unreadable, reading
 from aabench.errors import AABenchError
 
 Precision = Literal["fp32", "bf16"]
@@ -140,7 +140,7 @@ def evaluate(
     kind = torch.device(device).type
     tally, done = Tally(len(data)), 0
     amp = torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16")
-    with _eval_mode(model), torch.no_grad(), amp, closing(data.once(batch_size)) as batches:
+    with _eval_mode(model), torch.no_grad(), amp, reading(data.once(batch_size)) as batches:
         for batch in batches:
             tally.add_unreadable(batch.unreadable)
             if len(batch.labels):

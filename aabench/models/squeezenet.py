@@ -12,12 +12,17 @@ from aabench.models.classifier import Classifier
 from aabench.models.parts import Size
 from aabench.models.registry import register
 
+LEAST_SIDE = 21
+"""The stem leaves 8 pixels of these, and the three poolings 4, 2 and 1."""
+
 
 class SqueezeNet(Classifier):
     """torchvision's ``squeezenet1_0``, for one input size. Module names are its own."""
 
     def __init__(self, *, input_size: Size, num_classes: int) -> None:
         super().__init__(input_size, num_classes)
+        if min(input_size) < LEAST_SIDE:
+            raise ValueError(f"SqueezeNet pools three times: give at least {LEAST_SIDE} pixels a side")
         net = torchvision.models.squeezenet1_0(num_classes=num_classes)
         self.features, self.classifier = net.features, net.classifier
 
@@ -27,8 +32,4 @@ class SqueezeNet(Classifier):
         return logits
 
 
-def _squeezenet1_0(*, input_size: Size, num_classes: int) -> SqueezeNet:
-    return SqueezeNet(input_size=input_size, num_classes=num_classes)
-
-
-register("squeezenet1_0", _squeezenet1_0)
+register("squeezenet1_0", SqueezeNet)

@@ -8,6 +8,7 @@ from aabench.train.plan import Plan
 from aabench.train.progress import Progress, Silent
 from aabench.train.result import CurvePoint, Result
 from aabench.train.smoke import Check, SmokeResult, smoke, smoke_plan, smoke_sets
+from aabench.train.torchvision_weights import check_published, fetch_weights, published_name
 from aabench.train.weights import load_weights
 
 __all__ = [
@@ -23,8 +24,11 @@ __all__ = [
     "Result",
     "Silent",
     "SmokeResult",
+    "check_published",
     "estimate",
+    "fetch_weights",
     "load_weights",
+    "published_name",
     "smoke",
     "smoke_plan",
     "smoke_sets",

@@ -7,12 +7,12 @@ import math
 import statistics
 import time
 from collections.abc import Generator
-from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 
 from aabench.data import Batch, Images, Transform
+from aabench.data.batch import reading
 from aabench.train.loop import optimizer_step
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan
@@ -79,7 +79,7 @@ def _step_seconds(plan: Plan, few: Images, batch_size: int, most: int) -> list[f
     optimizer = make_optimizer(model, recipe, peak_rate(recipe))
     transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
     seconds: list[float] = []
-    with closing(_batches(plan, few.to(plan.device), batch_size)) as batches:
+    with reading(_batches(plan, few.to(plan.device), batch_size)) as batches:
         end = start = math.inf
         while len(seconds) < min(LEAST_STEPS, most) or (len(seconds) < most and start < end):
             _, images, labels, _ = next(batches).require_images()

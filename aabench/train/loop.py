@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import closing
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from aabench.catalog import Recipe
 from aabench.data import Batch, Images, Transform
+from aabench.data.batch import reading
 from aabench.errors import AABenchError
 from aabench.train.interrupt import StopRequest
 from aabench.train.meter import Meter
@@ -95,14 +95,14 @@ def train_steps(
 
     Raises:
         NonFinite: a loss was not finite. It is looked for every few steps, and before this returns.
-        AABenchError: no image of a batch can be read.
+        AABenchError: no image of a batch can be read, or a process that decodes them died.
     """
     plan = state.plan
     epoch, done = divmod(state.step, state.steps_per_epoch)
     steps = range(done, done + until - state.step)
     report = _reporter(state.meter, progress)
     state.model.train()
-    with closing(train_set.epoch(plan.seed, epoch, plan.recipe.batch_size, steps)) as batches:
+    with reading(train_set.epoch(plan.seed, epoch, plan.recipe.batch_size, steps)) as batches:
         while state.step < until and stop.signum is None:
             _step(state, next(batches), transform)
             if state.step % REPORT_EVERY[plan.device] == 0:

@@ -47,7 +47,7 @@ def load_weights(model: nn.Module, file: Path) -> str:
         kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", wrong))
         listed = [f"{len(names)} {kind} ({_listing(names)})" for kind, names in kinds if names]
         raise AABenchError(
-            f"{file} does not fit the model: {'; '.join(listed)}; "
+            f"{file} does not fit the model: {'; '.join(listed)}{_projections(missing)}; "
             "give weights of this architecture, or choose the task that they belong to"
         )
     model.load_state_dict(given, strict=False)  # complete, but for counters
@@ -94,6 +94,17 @@ def _check_classes(shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]], c
             f"{file} is for {count} classes and the task's data set has {classes}: "
             "give weights trained on it, or choose the task that they belong to"
         )
+
+
+def _projections(missing: list[str]) -> str:
+    """Why, if all that weights lack is projection shortcuts: torchvision's ResNet-34 has none in its first stage."""
+    blocks = sorted({name.partition(".downsample.")[0] for name in missing if ".downsample." in name})
+    if not blocks or any(".downsample." not in name for name in missing):
+        return ""
+    return (
+        f": the model has a projection shortcut in {', '.join(blocks)} where the network of these weights has none "
+        "(extra_projection; --set extra_projection=false builds the model without)"
+    )
 
 
 def _listing(names: list[str]) -> str:

@@ -57,7 +57,7 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
 def _without_runs(claim: Claim, found: Evidence, task: Task) -> Verdict:
     if task.data not in PIPELINES:
         return blocked(claim, task.name, f"no {TITLES[task.data]} pipeline in this version of aabench")
-    return not_measured(claim, found, "eval" if task.checkpoint else "train")
+    return not_measured(claim, found, "eval" if task.calibration else "train")
 
 
 def _place(claim: Claim, estimate: Estimate, catalog: Catalog) -> tuple[Judgement, str]:

@@ -179,8 +179,12 @@ def test_both_settings_of_the_discrepancy():
 
 def test_calibration_is_marked():
     catalog = load_catalog()
-    assert {t.name for t in catalog.tasks.values() if t.calibration} == {"resnet20-cifar10", "resnet56-cifar10"}
+    assert {t.name for t in catalog.tasks.values() if t.calibration} == {
+        *("resnet20-cifar10", "resnet56-cifar10", "squeezenet1-0-imagenet1000")
+    }
     assert [str(catalog.claims_of(f"resnet{n}-cifar10")[0].value) for n in (20, 56)] == ["9173 images", "9339 images"]
+    squeezenet = {c.metric: (str(c.value), c.tag) for c in catalog.claims_of("squeezenet1-0-imagenet1000")}
+    assert squeezenet == {"correct": ("616 images", "code"), "correct5": ("829 images", "code")}
 
 
 def test_an_unknown_task_offers_the_nearest():

@@ -99,6 +99,12 @@ def test_a_good_file(tmp_path):
         ),
         ('model = "net"', 'model = "net"\nrecipe = "r"', "p/one.toml: task[net].recipe: unknown recipe 'r'"),
         ('model = "net"', 'model = "net"\narguments = { k = 1 }', "p/one.toml: task[net]: no source for k"),
+        ('model = "net"', 'model = "net"\nresize = 256', "p/one.toml: task[net]: no source for resize"),
+        (
+            'model = "net"',
+            'model = "net"\nsource = { torchvision_weights = "x" }\ntorchvision_weights = "W.V1"',
+            "p/one.toml: task[net]: torchvision_weights needs checkpoint",
+        ),
         ('model = "net"', 'model = "a-b"', "p/one.toml: task[net].model: 'a-b' is not a model name"),
         ('name = "Table 1"\n', "", "p/one.toml: claim[net]: needs a table and a tag"),
         ('sheet = "p.md"\n', "", "p/one.toml: paper.sheet: missing"),

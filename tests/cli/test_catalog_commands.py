@@ -70,6 +70,16 @@ def test_an_unknown_task_offers_the_nearest(capsys, command):
     assert err.count("\n") == 1
 
 
+def test_show_and_explain_whose_weights_a_task_has(capsys):
+    assert aabench("show", "resnet50") == 0
+    line = "weights checkpoints/torchvision/resnet50-0676ba61.pth below the data root"
+    assert f"{line} (torchvision's ResNet50_Weights.IMAGENET1K_V1)" in capsys.readouterr().out
+    assert aabench("explain", "resnet50") == 0
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert "which no claim is judged by" in lines["torchvision_weights"]
+    assert lines["resize"].split()[1:4] == ["256", "ours", "(unspecified):"]
+
+
 def test_explain_names_a_source_for_every_setting(capsys):
     assert aabench("explain", "aa-wrn-28-10") == 0
     lines = capsys.readouterr().out.splitlines()

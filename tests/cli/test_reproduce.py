@@ -1,14 +1,18 @@
 """reproduce: levels, what is logged, exit codes, and what wrong input gets."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torchvision
 
 from aabench.models import create_model
 from aabench.record import read
+from aabench.train import torchvision_weights
 from tests.cli.run import aabench
 
 TINY = ["--set", "depth=10", "--set", "width=1", "--set", "epochs=1", "--set", "warmup_epochs=0"]
@@ -47,7 +51,7 @@ def test_verify_judges_the_same_log(log, capsys):
     capsys.readouterr()
     assert aabench("verify", "resnet34", "--log", str(log), "--json") == 0
     verdicts = {v["claim"]["metric"]: v["status"] for v in json.loads(capsys.readouterr().out)}
-    assert verdicts == {"params": "verified", "flops": "verified", "top1": "blocked", "top5": "blocked"}
+    assert verdicts == {"params": "verified", "flops": "verified", "top1": "not-run", "top5": "not-run"}
 
 
 def test_an_altered_run_is_never_judged(log, capsys):
@@ -205,8 +209,32 @@ def test_calibration(log, data_root, task, right):
 
 
 @pytest.mark.data
-def test_calibration_on_imagenet(log, data_root):
+def test_calibration_on_imagenet(log, data_root, capsys):
     assert aabench("reproduce", "squeezenet1-0-imagenet1000", "--data", str(data_root), "--log", str(log)) == 0
     row = rows(log)[-1]
     assert (row.number("correct"), row.number("correct5"), row.number("images")) == (616, 829, 1000)
     assert row.detail["unreadable"] == {"test": {"count": 0, "images": {}}}
+    assert row.altered == {}
+    assert capsys.readouterr().out.count("verified") == 2
+
+
+@pytest.mark.data
+def test_what_torchvision_trained_is_never_judged(log, data_root, tmp_path, capsys, monkeypatch):
+    path = checkpoint(tmp_path)
+    known = {hashlib.sha256(path.read_bytes()).hexdigest()[:8]: "ResNet50_Weights.IMAGENET1K_V1"}
+    monkeypatch.setattr(torchvision_weights, "_published", lambda: known)
+    given = ["--data", str(data_root), "--checkpoint", str(path)]
+    assert aabench("reproduce", "resnet20-cifar10", *given, "--log", str(log)) == 3
+    assert rows(log)[-1].altered == {"weights": "torchvision's ResNet50_Weights.IMAGENET1K_V1"}
+    assert "1 altered" in " ".join(capsys.readouterr().out.split())
+
+
+def test_download_fetches_a_tasks_weights(log, tmp_path, monkeypatch):
+    content = b"some weights"
+    source = tmp_path / f"resnet50-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    source.write_bytes(content)
+    monkeypatch.setattr(torchvision.models, "get_weight", lambda name: SimpleNamespace(url=source.as_uri()))
+    data = ["--data", str(tmp_path / "root"), "--download"]
+    assert aabench("reproduce", "resnet50", "--level", "structure", *data, "--log", str(log)) == 0
+    fetched = tmp_path / "root" / "checkpoints" / "torchvision" / "resnet50-0676ba61.pth"
+    assert fetched.read_bytes() == content

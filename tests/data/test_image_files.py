@@ -1,6 +1,10 @@
 """Images in files: what is decoded, what is cut out, and what becomes of those that cannot be read."""
 
 import itertools
+import os
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,6 +12,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from aabench.data.batch import reading
 from aabench.data.crops import centre_crop, inception_crop
 from aabench.data.decode import CannotDecode, read_image
 from aabench.data.imagenet import list_images, load_imagenet, synsets
@@ -36,6 +41,28 @@ def test_a_png_called_jpeg_is_read(tmp_path):
     file = tmp_path / "n02105855_2933.JPEG"  # ImageNet has one
     picture().save(file, "PNG")
     assert torch.equal(read_image(file), F.pil_to_tensor(picture()))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_transparency_and_palettes_become_rgb(tmp_path, mode):
+    plain = Image.new("RGB", (20, 12), (230, 120, 30))
+    (plain.quantize(4) if mode == "P" else plain.convert(mode)).save(tmp_path / "image.png")
+    image = read_image(tmp_path / "image.png")
+    assert image.shape == (3, 12, 20)
+    assert (image.int() - torch.tensor([230, 120, 30])[:, None, None]).abs().max() <= 2
+
+
+def test_an_animation_shows_its_first_picture(tmp_path):
+    first, second = Image.new("RGB", (4, 4), (250, 0, 0)), Image.new("RGB", (4, 4))
+    first.save(tmp_path / "moving.gif", save_all=True, append_images=[second])
+    assert read_image(tmp_path / "moving.gif")[:, 0, 0].tolist() == [250, 0, 0]
+
+
+def test_a_picture_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    picture().save(tmp_path / "huge.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(CannotDecode, match="exceeds limit"):
+        read_image(tmp_path / "huge.png")
 
 
 @pytest.mark.parametrize(
@@ -143,11 +170,65 @@ def test_unreadable_images_are_named_and_the_others_stay(tmp_path):
 
 
 def test_a_worker_that_dies_is_one_line(tmp_path, monkeypatch):
-    import os
-
     monkeypatch.setattr("aabench.data.image_files.read_image", lambda path: os._exit(1))
-    with pytest.raises(AABenchError, match=r"a process that decodes images died .*enlarge it, or take a smaller batch"):
-        list(listed(write_folder(tmp_path / "val")).once(4))
+    files = listed(write_folder(tmp_path / "val"))
+    with (
+        pytest.raises(AABenchError, match=r"a process that decodes images died .*enlarge it, or take a smaller batch"),
+        reading(files.once(4)) as batches,
+    ):
+        list(batches)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_batch_of_which_nothing_can_be_read(tmp_path, workers):
+    folder = write_folder(tmp_path / "val")
+    (folder / "n0" / "1.JPEG").write_bytes(b"")
+    batches = list(listed(folder, workers=workers).once(1))
+    assert [len(batch.labels) for batch in batches] == [1, 0] + [1] * 14
+    with pytest.raises(
+        AABenchError, match=r"not one of the 1 images of a batch can be read, the first being n0/1.JPEG"
+    ):
+        batches[1].require_images()
+
+
+def test_the_first_images(tmp_path):
+    few = listed(write_folder(tmp_path / "val")).first(5)
+    assert (len(few), few.labels.tolist(), few.source) == (5, [0, 0, 0, 0, 1], "pictures, first 5 of 16 images")
+
+
+LOOP = """
+from dataclasses import replace
+from pathlib import Path
+from aabench.data.imagenet import list_images
+from tests.data.pictures import CLASSES
+files = replace(list_images(Path({folder!r}), CLASSES, "pictures", size=16, shorter_side=18), workers=2)
+next(batches := files.once(2))
+print("reading", flush=True)
+input()
+"""
+
+
+def test_workers_end_with_the_process_that_they_decode_for(tmp_path):
+    """A kill leaves it no time to end them."""
+    code = LOOP.format(folder=str(write_folder(tmp_path / "val")))
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"reading\n"
+        reader.kill()
+    deadline = time.monotonic() + 3  # torch's own watch looks every 5 seconds
+    while _lives(reader.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _lives(reader.pid)
+
+
+def _lives(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 # --- the classes

@@ -31,6 +31,11 @@ def test_black_and_white_under_imagenet_constants():
     assert black.dtype == torch.float32
 
 
+def test_caffe_has_blue_first_and_takes_a_level_off_each_channel():
+    red = torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1)
+    assert Transform("caffe", (1, 1))(red).flatten().tolist() == [-104, -117, 255 - 123]
+
+
 def test_the_input_is_left_as_it_was():
     images = torch.full((1, 3, 2, 2), 7, dtype=torch.uint8)
     Transform("cifar100", (2, 2))(images)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from aabench.data import ImageSet
+from aabench.data import ImageSet, Unreadable
 from aabench.errors import AABenchError
 from aabench.evaluate import evaluate
 from aabench.evaluate.classify import Tally, top_hits
@@ -178,3 +178,19 @@ def test_memory_format_is_that_of_the_models_input():
     for channels_last in (False, True):
         evaluate(Watcher(), labelled(images, torch.tensor([0, 1])), transform=as_float, channels_last=channels_last)
     assert formats == [False, True]
+
+
+def test_unreadable_images_count_as_wrong_and_are_named():
+    tally = tally_of([0, 3])
+    tally.add_unreadable((Unreadable(2, "b.jpg", "empty"), Unreadable(1, "a.jpg", "truncated")))
+    scores = tally.scores()
+    assert (scores.correct, scores.images, scores.top5_percent) == (2, 4, 50.0)
+    assert scores.correct_mask.tolist() == [True, False, False, True]
+    assert scores.unreadable == {"a.jpg": "truncated", "b.jpg": "empty"}
+
+
+def test_an_image_both_seen_and_unreadable_is_refused():
+    tally = tally_of([0, 1, 2, 3])
+    tally.add_unreadable((Unreadable(1, "a.jpg", "truncated"),))
+    with pytest.raises(AABenchError, match=r"1 more than once \(the first: image 1\)"):
+        tally.scores()

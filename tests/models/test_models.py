@@ -55,11 +55,18 @@ def test_plain_networks_have_torchvisions_parameters(name, expected):
     assert parameters(name) == expected
 
 
+def test_squeezenet_has_torchvisions_parameters_and_its_least_size():
+    assert parameters("squeezenet1_0") == 1_248_424
+    assert create_model("squeezenet1_0", input_size=21, num_classes=7).eval()(torch.randn(1, 3, 21, 21)).shape == (1, 7)
+    with pytest.raises(AABenchError, match=r"squeezenet1_0 at 20x21 pixels: .* at least 21 pixels a side"):
+        create_model("squeezenet1_0", input_size=(20, 21), num_classes=7)
+
+
 def test_resnet34_with_a_projection_in_every_group():
     assert parameters("resnet34", extra_projection=True) == 21_797_672 + 64 * 64 + 2 * 64
 
 
-@pytest.mark.parametrize("name", ["resnet34", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "squeezenet1_0"])
 def test_plain_networks_compute_what_torchvision_computes(name):
     torch.manual_seed(0)
     oracle = torchvision.models.get_model(name, num_classes=10).eval()
