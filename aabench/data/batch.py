@@ -25,7 +25,7 @@ class Batch(NamedTuple):
 
     Attributes:
         indices: (n,) int64, positions in the data set, on the CPU.
-        images: (n, 3, H, W) uint8.
+        images: (n, 3, H, W) uint8; on the CPU a data set may write the next batch over them.
         labels: (n,) int64.
         unreadable: further images that belong here and cannot be decoded.
     """
@@ -70,8 +70,8 @@ def reading(batches: Generator[Batch]) -> Iterator[Generator[Batch]]:
         if not str(error).startswith("DataLoader worker"):
             raise
         raise AABenchError(
-            f"a process that decodes images died ({str(error).splitlines()[0]}): most often memory, or shared "
-            "memory (/dev/shm), is too small for the batches under way; enlarge it, or take a smaller batch"
+            f"a process that decodes images died ({str(error).splitlines()[0]}): most often memory is too "
+            "small for the batches under way; take a smaller batch"
         ) from error
 
 

@@ -25,11 +25,14 @@ def inception_crop(image: Tensor, size: int, *, seed: int, epoch: int, index: in
     Returns:
         (3, size, size) uint8.
     """
-    with torch.random.fork_rng(devices=[]):
-        # Not torch.manual_seed, which queues a seeding of CUDA at each call.
+    # What torch.manual_seed and fork_rng do, without what they do for CUDA at each call.
+    before = torch.default_generator.get_state()
+    try:
         torch.default_generator.manual_seed(stream_seed(f"aabench image {seed} {epoch} {index}"))
         cropped: Tensor = _inception(size)(image)
         return cropped
+    finally:
+        torch.default_generator.set_state(before)
 
 
 @cache

@@ -7,7 +7,6 @@ and most crops of ImageNet are too small for it.
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
@@ -26,8 +25,7 @@ def read_image(path: Path) -> Tensor:
         CannotDecode: it is missing, truncated, or no image. (Damage that libjpeg itself mends is not seen.)
     """
     try:
-        # Pillow warns of broken EXIF data, which no pixel depends on.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with Image.open(path) as image:
             pixels: Tensor = pil_to_tensor(image.convert("RGB"))
     except UnidentifiedImageError as error:
         raise CannotDecode("no image that Pillow knows") from error

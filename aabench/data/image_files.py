@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import math
+import mmap
 import os
 import signal
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset
 
 from aabench.data.batch import Batch, Unreadable
 from aabench.data.crops import centre_crop, inception_crop
@@ -24,6 +25,9 @@ from aabench.data.epoch import draw_epoch
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
+
+AHEAD = 2
+"""Batches that each worker is asked for ahead."""
 
 View = Callable[[Tensor, int], Tensor]
 """(image (3, H, W), its index) -> what of it is shown, (3, size, size)."""
@@ -80,73 +84,93 @@ class ImageFiles:
         order = draw_epoch(seed, epoch, len(self)).order
         batches = [order[step * batch_size : (step + 1) * batch_size].tolist() for step in steps]
         view = partial(_random_view, size=self.size, seed=seed, epoch=epoch)
-        return self._stream(batches, view)
+        return self._stream(batches, view, torch.contiguous_format)
 
     def once(self, batch_size: int) -> Generator[Batch]:
         """The centre of each image, exactly once, in order; the last batch may be smaller."""
         batches = [indices.tolist() for indices in torch.split(torch.arange(len(self)), batch_size)]
-        return self._stream(batches, partial(_centre_view, size=self.size, shorter_side=self.shorter_side))
+        view = partial(_centre_view, size=self.size, shorter_side=self.shorter_side)
+        return self._stream(batches, view, torch.channels_last)
 
-    def _stream(self, batches: Sequence[list[int]], view: View) -> Generator[Batch]:
+    def _stream(self, batches: Sequence[list[int]], view: View, layout: torch.memory_format) -> Generator[Batch]:
+        """On the CPU a batch's images are valid until the next batch is taken: its room is filled again then.
+
+        The layout is that of the view's crops: to change it would cost as much as half of the resizing.
+        """
+        if not batches:
+            return
+        workers = min(self.workers, len(batches))
+        # One for each batch that is asked for ahead, and one for the batch that was handed over last.
+        rooms = _shared_rooms(workers * AHEAD + 1, max(map(len, batches)), self.size, layout)
         loader = DataLoader(
-            _Decoded(self, view),
-            sampler=batches,
+            _Decoded(self, view, rooms),
+            sampler=[(number % len(rooms), indices) for number, indices in enumerate(batches)],
             batch_size=None,
-            num_workers=min(self.workers, len(batches)),
+            num_workers=workers,
+            prefetch_factor=AHEAD if workers else None,
+            multiprocessing_context="fork" if workers else None,  # what the rooms are shared by
             collate_fn=_as_it_is,
             worker_init_fn=_start_worker,
-            pin_memory=torch.device(self.device).type == "cuda",
             # Of its own: the loader's draw for its workers must not move torch's generator, or a resumed training
             # would not end with the same bits.
             generator=torch.Generator(),
         )
         with _signals_held_back():
-            batches_read = iter(loader)
-        for batch in batches_read:
-            yield batch.to(self.device)
+            filled = iter(loader)
+        for room, read, lost in filled:
+            yield self._batch(rooms[room, : len(read)], torch.tensor(read, dtype=torch.int64), lost)
+
+    def _batch(self, images: Tensor, indices: Tensor, lost: tuple[Unreadable, ...]) -> Batch:
+        if torch.device(self.device).type == "cuda":
+            images = images.pin_memory()
+        return Batch(indices, images, self.labels[indices], lost).to(self.device)
 
 
-class _Decoded(Dataset[Batch]):
-    """What a worker does with the indices of a batch."""
+_Filled = tuple[int, list[int], tuple[Unreadable, ...]]
+"""The room that a batch was put in, the images in it, and those that cannot be read."""
 
-    def __init__(self, files: ImageFiles, view: View) -> None:
-        self.files, self.view = files, view
 
-    def __getitem__(self, indices: list[int]) -> Batch:
-        images = _room(len(indices), self.files.size)
+class _Decoded(Dataset[_Filled]):
+    """What a worker does with the indices of a batch, and with the room that it gets.
+
+    The rooms are used again and again: pages that are new to a process cost more than all else that is done to a
+    decoded image.
+    """
+
+    def __init__(self, files: ImageFiles, view: View, rooms: Tensor) -> None:
+        self.files, self.view, self.rooms = files, view, rooms
+
+    def __getitem__(self, task: tuple[int, list[int]]) -> _Filled:
+        room, indices = task
         read: list[int] = []
         lost: list[Unreadable] = []
-        for index in indices:
-            name = self.files.names[index]
-            try:
-                image = read_image(self.files.folder / name)
-            except CannotDecode as error:
-                lost.append(Unreadable(index, name, str(error)))
-            else:
-                # One by one: to keep a batch of them, and stack it, would write all of it twice.
-                images[len(read)] = self.view(image, index)
-                read.append(index)
-        which = torch.tensor(read, dtype=torch.int64)
-        return Batch(which, images[: len(read)], self.files.labels[which], tuple(lost))
+        with warnings.catch_warnings(action="ignore"):  # Pillow's, of broken EXIF data: no pixel depends on it
+            for index in indices:
+                name = self.files.names[index]
+                try:
+                    image = read_image(self.files.folder / name)
+                except CannotDecode as error:
+                    lost.append(Unreadable(index, name, str(error)))
+                else:
+                    self.rooms[room, len(read)] = self.view(image, index)
+                    read.append(index)
+        return room, read, tuple(lost)
 
 
-def _room(images: int, size: int) -> Tensor:
-    """Space for images, (n, 3, size, size) uint8, channels last in memory as decoded images are: no copy transposes.
+def _shared_rooms(rooms: int, images: int, size: int, layout: torch.memory_format) -> Tensor:
+    """(rooms, images, 3, size, size) bytes that processes forked from this one see too.
 
-    In a worker it is in shared memory, where they would be copied to else.
+    Not in /dev/shm, which containers keep small.
     """
-    shape = (images, size, size, 3)
-    if get_worker_info() is None:
-        room = torch.empty(shape, dtype=torch.uint8)
-    else:
-        # As torch's default_collate does: there is no public way that does not touch all of it first.
-        storage: torch.UntypedStorage = torch.UntypedStorage._new_shared(math.prod(shape))  # type: ignore[no-untyped-call]
-        room = torch.empty(0, dtype=torch.uint8).set_(storage).view(shape)
-    return room.permute(0, 3, 1, 2)
+    memory = torch.frombuffer(mmap.mmap(-1, rooms * images * 3 * size * size), dtype=torch.uint8)
+    if layout == torch.channels_last:
+        return memory.view(rooms, images, size, size, 3).permute(0, 1, 4, 2, 3)
+    return memory.view(rooms, images, 3, size, size)
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch
+def _as_it_is(filled: Any) -> Any:
+    """In the place of the loader's own way, which makes tensors of all numbers."""
+    return filled
 
 
 @contextmanager

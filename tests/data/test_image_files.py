@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -12,12 +13,17 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
-from aabench.data.batch import reading
+from aabench.data.batch import Batch, reading
 from aabench.data.crops import centre_crop, inception_crop
 from aabench.data.decode import CannotDecode, read_image
 from aabench.data.imagenet import list_images, load_imagenet, synsets
 from aabench.errors import AABenchError
 from tests.data.pictures import CLASSES, jpeg, picture, write_folder
+
+
+def kept(batches: Iterable[Batch]) -> list[Batch]:
+    """All of them, with images of their own: a batch's are valid until the next one is taken."""
+    return [batch._replace(images=batch.images.clone()) for batch in batches]
 
 
 def listed(folder, **changes):
@@ -133,7 +139,7 @@ def test_half_of_the_crops_are_mirrored_and_their_areas_vary():
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_each_image_once_in_order_with_a_ragged_last_batch(tmp_path, workers):
     files = listed(write_folder(tmp_path / "val"), workers=workers)
-    batches = list(files.once(5))
+    batches = kept(files.once(5))
     assert [len(batch.labels) for batch in batches] == [5, 5, 5, 1]
     assert torch.cat([batch.indices for batch in batches]).tolist() == list(range(16))
     assert torch.cat([batch.labels for batch in batches]).tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
@@ -143,9 +149,9 @@ def test_each_image_once_in_order_with_a_ragged_last_batch(tmp_path, workers):
 
 def test_the_middle_of_an_epoch_is_the_same_whoever_decodes_it(tmp_path):
     folder = write_folder(tmp_path / "train")
-    whole = list(listed(folder, workers=0).epoch(3, 1, 4, range(4)))
+    whole = kept(listed(folder, workers=0).epoch(3, 1, 4, range(4)))
     before = torch.get_rng_state()
-    rest = list(listed(folder, workers=2).epoch(3, 1, 4, range(2, 4)))
+    rest = kept(listed(folder, workers=2).epoch(3, 1, 4, range(2, 4)))
     assert torch.equal(torch.get_rng_state(), before), "starting workers draws nothing from torch's generator"
     for ours, theirs in zip(rest, whole[2:], strict=True):
         assert torch.equal(ours.indices, theirs.indices)
@@ -157,7 +163,7 @@ def test_unreadable_images_are_named_and_the_others_stay(tmp_path):
     folder = write_folder(tmp_path / "val")
     (folder / "n0" / "1.JPEG").write_bytes(b"")
     (folder / "n2" / "notes.txt").write_text("no image")
-    batches = list(listed(folder).once(17))
+    batches = kept(listed(folder).once(17))
     assert [(lost.position, lost.name, lost.reason) for lost in batches[0].unreadable] == [
         (1, "n0/1.JPEG", "no image that Pillow knows"),
         (
@@ -173,7 +179,7 @@ def test_a_worker_that_dies_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("aabench.data.image_files.read_image", lambda path: os._exit(1))
     files = listed(write_folder(tmp_path / "val"))
     with (
-        pytest.raises(AABenchError, match=r"a process that decodes images died .*enlarge it, or take a smaller batch"),
+        pytest.raises(AABenchError, match=r"a process that decodes images died .*take a smaller batch"),
         reading(files.once(4)) as batches,
     ):
         list(batches)
@@ -183,7 +189,7 @@ def test_a_worker_that_dies_is_one_line(tmp_path, monkeypatch):
 def test_a_batch_of_which_nothing_can_be_read(tmp_path, workers):
     folder = write_folder(tmp_path / "val")
     (folder / "n0" / "1.JPEG").write_bytes(b"")
-    batches = list(listed(folder, workers=workers).once(1))
+    batches = kept(listed(folder, workers=workers).once(1))
     assert [len(batch.labels) for batch in batches] == [1, 0] + [1] * 14
     with pytest.raises(
         AABenchError, match=r"not one of the 1 images of a batch can be read, the first being n0/1.JPEG"
