@@ -55,7 +55,7 @@ def estimate(plan: Plan, train_set: Images) -> Cost:
     Raises:
         AABenchError: the device's memory does not hold a micro-batch.
     """
-    micro_batch = plan.recipe.batch_size // plan.recipe.accumulate
+    micro_batch = min(plan.recipe.batch_size // plan.recipe.accumulate, len(train_set))
     batch = min(micro_batch, CPU_IMAGES) if plan.device == "cpu" else micro_batch
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
         while batch < micro_batch and _step_seconds(plan, train_set.first(2 * batch), batch, 1)[0] < QUICK:

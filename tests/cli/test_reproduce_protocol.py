@@ -228,6 +228,6 @@ def test_the_catalogs_commands_know_protocols(capsys):
     assert aabench("show", "eaanet") == 0
     shown = capsys.readouterr().out
     assert "baselines   resnet18-cifar100, aa-resnet18-cifar100" in shown
-    assert "seed_spread greater over resnet18-cifar100  [Abstract, C4: " in shown
+    assert "seed_spread above resnet18-cifar100  [Abstract, C4: " in shown
     assert aabench("explain", "eaanet") == 0
     assert "num_heads            2                ours" in capsys.readouterr().out
