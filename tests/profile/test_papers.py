@@ -69,10 +69,10 @@ def test_a_structure_finding_holds_every_convention_and_the_shape() -> None:
 
 def test_a_structure_finding_says_what_is_executed_beyond_the_model() -> None:
     found = measure_structure(load_catalog().task("aa-resnet50"))
-    assert found.detail["attention_forms"] == {"explicit": 13}
+    assert found.detail["attention_forms"] == {"explicit": 3, "fused": 10}  # 7x7; 14x14, of which four are pooled
     assert found.get("attention_share").value == pytest.approx(0.01874, abs=5e-6)  # type: ignore[union-attr]
     assert found.detail["executed_beyond_model"] == []
-    values, detail = count_values(load_catalog().task("aa-resnet50"), 224, Way(batch=8))
+    values, detail = count_values(load_catalog().task("aa-resnet50"), 224, Way(batch=8, device="cuda"))
     [fused] = detail["executed_beyond_model"]
     assert detail["attention_forms"] == {"explicit": 3, "fused": 10}
     assert fused["operator"] == "scaled_dot_product_attention"
