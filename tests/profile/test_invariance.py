@@ -136,7 +136,7 @@ def test_a_fused_block_at_64_has_the_closed_formulas_macs_and_its_exponent() -> 
     assert at_32 == 1_736_704 + 1_048_576 + 33_554_432 == 36_339_712
     # 552,206,336 / 36,339,712 = 15.196; 2 would be without attention, 4 with nothing else.
     assert log2(at_64 / at_32) == pytest.approx(3.9256, abs=5e-5)
-    # On a CPU that is all. On CUDA q and k carry 64 + 64 position features (130, filled up to 136), and v has 8: steeper.
+    # On a CPU that is all. On CUDA q and k carry 64 + 64 position features (130, filled up to 136), and v has 8.
     assert explain_executed(block(64), 64).macs == at_64
     found = explain_executed(block(64), 64, Way(device="cuda"))
     assert found.macs - at_64 == 8 * 4096**2 * (136 + 8 - 4)
