@@ -26,9 +26,8 @@ Step = Callable[[str], None]
 def examine(target: str, adapter: Adapter, step: Step) -> Report:
     """Import, build, run and judge; ``step`` is told what comes next before the target's code runs.
 
-    Small sizes, one thread, a fixed seed: the same target gives the same report.
+    Small sizes and a fixed seed: with one thread, the same target gives the same report.
     """
-    torch.set_num_threads(1)
     findings: list[Finding] = []
     obstacle: str | None = None
     try:

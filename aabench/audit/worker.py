@@ -25,6 +25,9 @@ def main() -> None:
             print(json.dumps({"step": what}), file=answer, flush=True)
 
         step("the start of torch")
+        import torch
+
+        torch.set_num_threads(1)
         from aabench.audit.adapter import Adapter
         from aabench.audit.examine import examine
 
