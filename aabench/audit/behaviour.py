@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,7 @@ def permutation(kind: type[nn.Module], adapter: Adapter, subject: Subject, layou
             reason = f"with relative positions switched off, {obstacle}"
             return Finding(check=check, status="fail", reason=reason, fault="no-relative-crashes")
     for how, without in (ways or {"it has none": subject}).items():
-        share = _unevenness(lambda x, own=without: layout.attended(own(x)), subject.images())  # type: ignore[misc]
+        share = _unevenness(partial(_attended, layout, without), subject.images())
         if share > subject.precision.tolerance:
             reason = (
                 f"without relative positions ({how}) the output still depends on where a pixel is, by {share:.0%}: "
@@ -87,6 +88,10 @@ def permutation(kind: type[nn.Module], adapter: Adapter, subject: Subject, layou
             return Finding(check=check, status="fail", reason=reason, fault="position-leak")
     reason = f"without relative positions ({', '.join(ways) or 'it has none'}) pixels may change places"
     return Finding(check=check, status="pass", reason=reason)
+
+
+def _attended(layout: Layout, layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return layout.attended(layer(x))
 
 
 def _zeroed(subject: Subject) -> Callable[[Tensor], Tensor]:

@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from aabench.audit.adapter import Adapter

@@ -50,9 +50,9 @@ def audit(target: str, adapter: Adapter | None, *, timeout: float = 120.0) -> Re
             late = True
             _kill(worker)
             answer, said = worker.communicate()
-        except BaseException:
-            _kill(worker)
-            raise
+        finally:
+            if worker.poll() is None:  # interrupted
+                _kill(worker)
     # The last line of a killed process may be half a line.
     events = [json.loads(line) for line in answer.split("\n")[:-1]]
     if events and "report" in events[-1]:

@@ -37,6 +37,14 @@ class Slot:
         t = t if self.rows is None else t[self.rows]
         return t if t.dim() == 4 else t[:, :, None, None]
 
+    def copy(self) -> Tensor:
+        """The weight, in float64."""
+        return self.view().detach().double().clone()
+
+
+def _copy(slot: Slot | None) -> Tensor | None:
+    return None if slot is None else slot.copy()
+
 
 @dataclass(frozen=True)
 class Slots:
@@ -60,9 +68,15 @@ class Slots:
 
     def values(self) -> Values:
         """A copy of the weights in float64; tables that are not (L, d_k^h) as they lie."""
-        names = ("q", "k", "v", "output", "conv", "rows", "columns")
-        found = {name: slot.view().detach().double().clone() for name, slot in self.named()}
-        return Values(**{name: found.get(name) for name in names})  # type: ignore[arg-type]
+        return Values(
+            q=self.q.copy(),
+            k=self.k.copy(),
+            v=self.v.copy(),
+            output=_copy(self.output),
+            conv=_copy(self.conv),
+            rows=_copy(self.rows),
+            columns=_copy(self.columns),
+        )
 
     @property
     def dk(self) -> int:

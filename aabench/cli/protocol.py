@@ -38,7 +38,6 @@ def run_protocol(job: Job, protocol: Protocol, given: str | None, seeds: range, 
     """
     from aabench import record
     from aabench.campaign import finished, hours, trials
-    from aabench.reproduce import reach_of
 
     setting = _setting(given, job.device)
     chosen = trials(protocol, seeds, shard)
@@ -53,7 +52,7 @@ def run_protocol(job: Job, protocol: Protocol, given: str | None, seeds: range, 
     if not left:
         typer.echo(f"  all {len(chosen)} trainings are in {log}")
         return
-    reach_of(job, job.catalog.task(protocol.tasks[0])).require("train")
+    job.reach(job.catalog.task(protocol.tasks[0])).require("train")
     typer.echo("  measuring some steps of each network")
     time = hours(job, protocol, setting, left)
     typer.echo(f"  {len(left)} trainings to go, {len(done)} in {log}: about {_duration(time)}, and evaluation on top")

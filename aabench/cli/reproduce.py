@@ -128,9 +128,9 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range) -> Ite
     and given back.
     """
     from aabench.record import append
-    from aabench.reproduce import attempt, reach_of
+    from aabench.reproduce import attempt
 
-    reach = reach_of(job, job.catalog.task(name))
+    reach = job.reach(job.catalog.task(name))
     level = cast("Level | None", given) or reach.level
     typer.echo(_announcement(reach, level))
     steps: list[tuple[Level, int]] = [("structure", seeds[0])]

@@ -85,10 +85,12 @@ def _content(folder: Path) -> dict[str, list[str]]:
     """The files of each folder in a folder, sorted. Hidden ones and files beside the folders are left out."""
     with os.scandir(folder) as entries:
         folders = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    return {
-        name: sorted(file for file in os.listdir(folder / name) if not file.startswith("."))  # noqa: PTH208 (faster)
-        for name in folders
-    }
+    return {name: _visible(folder / name) for name in folders}
+
+
+def _visible(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if not entry.name.startswith("."))
 
 
 def _listing(names: list[str]) -> str:

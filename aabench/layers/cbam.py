@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aabench.layers.squeeze_excite import hidden_channels
+from aabench.layers.squeeze_excite import ChannelMLP
 
 
 class CBAM(nn.Module):
@@ -34,21 +34,14 @@ class CBAM(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        hidden = hidden_channels(channels, reduction)
-        self.reduce = nn.Conv2d(channels, hidden, 1, device=device, dtype=dtype)
-        self.expand = nn.Conv2d(hidden, channels, 1, device=device, dtype=dtype)
+        self.mlp = ChannelMLP(channels, reduction, device=device, dtype=dtype)
         self.spatial = nn.Conv2d(2, 1, 7, padding=3, bias=False, device=device, dtype=dtype)
         self.norm = nn.BatchNorm2d(1, momentum=0.01, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        logits = self._mlp(x.mean((2, 3), keepdim=True)) + self._mlp(x.amax((2, 3), keepdim=True))
+        logits = self.mlp(x.mean((2, 3), keepdim=True)) + self.mlp(x.amax((2, 3), keepdim=True))
         x = x * logits.sigmoid()
         pooled = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
         gate: Tensor = self.norm(self.spatial(pooled)).sigmoid()
         return x * gate
-
-    def _mlp(self, pooled: Tensor) -> Tensor:
-        """(N, C, 1, 1) -> (N, C, 1, 1)."""
-        logits: Tensor = self.expand(self.reduce(pooled).relu())
-        return logits

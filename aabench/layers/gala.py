@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from aabench.layers.squeeze_excite import hidden_channels
+from aabench.layers.squeeze_excite import ChannelMLP, hidden_channels
 
 
 class GALA(nn.Module):
@@ -35,8 +35,7 @@ class GALA(nn.Module):
     ) -> None:
         super().__init__()
         hidden = hidden_channels(channels, reduction)
-        self.reduce = nn.Conv2d(channels, hidden, 1, device=device, dtype=dtype)
-        self.expand = nn.Conv2d(hidden, channels, 1, device=device, dtype=dtype)
+        self.mlp = ChannelMLP(channels, reduction, device=device, dtype=dtype)
         self.local_reduce = nn.Conv2d(channels, hidden, 1, device=device, dtype=dtype)
         self.local_collapse = nn.Conv2d(hidden, 1, 1, device=device, dtype=dtype)
         self.additive = nn.Parameter(torch.ones(channels, device=device, dtype=dtype))
@@ -48,14 +47,14 @@ class GALA(nn.Module):
 
         From random weights the gate has random signs, and the narrow ResNet-50 misses the bar of its smoke test.
         """
-        for conv, bias in ((self.expand, 1.0), (self.local_collapse, 0.0)):
+        for conv, bias in ((self.mlp.expand, 1.0), (self.local_collapse, 0.0)):
             nn.init.zeros_(conv.weight)
             if conv.bias is not None:  # it has one: for the type checker
                 nn.init.constant_(conv.bias, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        what: Tensor = self.expand(self.reduce(x.mean((2, 3), keepdim=True)).relu())
+        what: Tensor = self.mlp(x.mean((2, 3), keepdim=True))
         where: Tensor = self.local_collapse(self.local_reduce(x).relu())
         a, m = self.additive.view(-1, 1, 1), self.multiplicative.view(-1, 1, 1)
         # a (G + S) + m G S, with what belongs to the channel alone put together first: three passes over the map.

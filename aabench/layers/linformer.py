@@ -6,6 +6,8 @@ Relative positions enter through the augmented keys: E k' gives the exact projec
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,20 +23,12 @@ class Linformer(Mechanism):
 
     default_size = 64
 
-    def __init__(
-        self,
-        feature_size: tuple[int, int],
-        key_channels: int,
-        relative: bool = False,
-        size: int | None = None,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(feature_size, key_channels, relative, size)
-        tokens = feature_size[0] * feature_size[1]
+    def build(self, key_channels: int, relative: bool, **factory: Any) -> None:
+        """E and F."""
+        tokens = self.feature_size[0] * self.feature_size[1]
         self.size = min(self.size, tokens)
-        self.key_projection = nn.Parameter(torch.empty(self.size, tokens, device=device, dtype=dtype))
-        self.value_projection = nn.Parameter(torch.empty(self.size, tokens, device=device, dtype=dtype))
+        self.key_projection = nn.Parameter(torch.empty(self.size, tokens, **factory))
+        self.value_projection = nn.Parameter(torch.empty(self.size, tokens, **factory))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from aabench.layers.attention_core import Logits
 
 
-class Mechanism(nn.Module):
+class Mechanism(nn.Module, ABC):
     """Attended values from queries, keys, values and relative logits, on a map of one size.
 
     Args:
@@ -46,18 +47,23 @@ class Mechanism(nn.Module):
             raise ValueError(f"the size of {name} is at least 1, not {size}")
         self.feature_size = feature_size
         self.size = self.default_size if size is None else size
+        self.build(key_channels, relative, device=device, dtype=dtype)
+
+    def build(self, key_channels: int, relative: bool, **factory: Any) -> None:
+        """Make the mechanism's own parameters and buffers, with the factory's device and dtype; none by default."""
+        return
 
     @property
     def scope(self) -> tuple[int, int]:
         """(rows, columns) of the keys that one query meets, which the relative tables span."""
         return self.feature_size
 
+    @abstractmethod
     def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """q scaled by d^-1/2, k (B, Nh, n, d), v (B, Nh, n, e) and relative logits -> (B, Nh, n, e).
 
         The logits are by key row (B, Nh, n, rows) and by key column (B, Nh, n, columns) of the scope.
         """
-        raise NotImplementedError
 
     def extra_repr(self) -> str:
         """The map size and the mechanism's own."""

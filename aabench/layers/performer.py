@@ -7,6 +7,8 @@ once and kept in the checkpoint: the paper's redrawing during training is not do
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,20 +27,12 @@ class Performer(Mechanism):
     balance: Tensor
     """(d'): what multiplies the queries and divides the keys."""
 
-    def __init__(
-        self,
-        feature_size: tuple[int, int],
-        key_channels: int,
-        relative: bool = False,
-        size: int | None = None,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(feature_size, key_channels, relative, size)
-        balance = _balance(feature_size, key_channels, relative)
-        features = orthogonal_features(self.size, len(balance), device, dtype)
+    def build(self, key_channels: int, relative: bool, **factory: Any) -> None:
+        """The random features."""
+        balance = _balance(self.feature_size, key_channels, relative)
+        features = orthogonal_features(self.size, len(balance), **factory)
         self.register_buffer("features", features)
-        self.register_buffer("balance", torch.tensor(balance, device=device, dtype=dtype), persistent=False)
+        self.register_buffer("balance", torch.tensor(balance, **factory), persistent=False)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """Scaled q, k (B, Nh, n, d), v (B, Nh, n, e) and the relative logits -> (B, Nh, n, e)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -17,13 +19,16 @@ def hidden_channels(channels: int, reduction: int) -> int:
     return channels // reduction
 
 
-class SqueezeExcite(nn.Module):
-    """Scales each channel by a gate computed from all channels' means.
+class ChannelMLP(nn.Module):
+    """Two fully connected layers with ReLU between them, over the channels of a map of one pixel.
 
     Args:
         channels: C.
         reduction: r; the hidden layer has C / r channels.
-        bias: whether the two fully connected layers have biases.
+        bias: whether both layers have biases.
+
+    Raises:
+        ValueError: reduction out of range.
     """
 
     def __init__(
@@ -40,7 +45,19 @@ class SqueezeExcite(nn.Module):
         self.expand = nn.Conv2d(hidden, channels, 1, bias=bias, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, 1, 1) -> (N, C, 1, 1)."""
+        logits: Tensor = self.expand(self.reduce(x).relu())
+        return logits
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a gate computed from all channels' means. Arguments are :class:`ChannelMLP`'s."""
+
+    def __init__(self, channels: int, reduction: int = 16, **options: Any) -> None:
+        super().__init__()
+        self.mlp = ChannelMLP(channels, reduction, **options)
+
+    def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        squeezed = x.mean((2, 3), keepdim=True)
-        gate: Tensor = self.expand(self.reduce(squeezed).relu()).sigmoid()
+        gate: Tensor = self.mlp(x.mean((2, 3), keepdim=True)).sigmoid()
         return x * gate

@@ -6,6 +6,8 @@ are masked, which is ours: a window at the border attends to what of the map is 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,17 +27,9 @@ class WindowAttention(Mechanism):
     outside: Tensor | None
     """(windows, 1, w w): which keys of a window are padding; None if there are none."""
 
-    def __init__(
-        self,
-        feature_size: tuple[int, int],
-        key_channels: int,
-        relative: bool = False,
-        size: int | None = None,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(feature_size, key_channels, relative, size)
-        inside = torch.ones(1, 1, feature_size[0] * feature_size[1], 1, device=device)
+    def build(self, key_channels: int, relative: bool, **factory: Any) -> None:
+        """The mask of the padding."""
+        inside = torch.ones(1, 1, self.feature_size[0] * self.feature_size[1], 1, **factory)
         outside = self._split(inside).squeeze(0, 1).transpose(-2, -1) == 0
         self.register_buffer("outside", outside if any(self._padding) else None, persistent=False)
 

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Size
-from aabench.models.registry import register
+from aabench.models.parts import Network, Size
 
 
 class SubsampledBlock(nn.Module):
@@ -65,5 +64,4 @@ def _cifar_resnet(depth: int, *, input_size: Size, num_classes: int) -> CifarRes
     return CifarResNet(depth, input_size=input_size, num_classes=num_classes)
 
 
-for _depth in (20, 56):
-    register(f"resnet{_depth}_cifar", partial(_cifar_resnet, _depth))
+NETWORKS: dict[str, Network] = {f"resnet{depth}_cifar": partial(_cifar_resnet, depth) for depth in (20, 56)}

@@ -7,8 +7,7 @@ channels.
 
 from __future__ import annotations
 
-from aabench.models.parts import Conv3x3, Size, augmented, conv3x3, no_gate
-from aabench.models.registry import register
+from aabench.models.parts import Conv3x3, Network, Size, augmented, conv3x3, no_gate
 from aabench.models.resnet import BasicBlock, ResNet
 
 
@@ -75,5 +74,4 @@ def _aa_resnet18(
     )
 
 
-register("resnet18", _resnet18)
-register("aa_resnet18", _aa_resnet18)
+NETWORKS: dict[str, Network] = {"resnet18": _resnet18, "aa_resnet18": _aa_resnet18}

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from aabench.layers import AAConv2d, SqueezeExcite
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Size, reduced
-from aabench.models.registry import register
+from aabench.models.parts import Network, Size, reduced
 
 Widen = Callable[[int, Size, int, int], nn.Module]
 """(how many times smaller the map is than the image, map size, in_channels, out_channels) -> what widens."""
@@ -196,5 +195,4 @@ def _aa_mnasnet_a1(
     return _mnasnet_a1(input_size=input_size, num_classes=num_classes, width=width, dropout=dropout, widen=widen)
 
 
-register("mnasnet_a1", _mnasnet_a1)
-register("aa_mnasnet_a1", _aa_mnasnet_a1)
+NETWORKS: dict[str, Network] = {"mnasnet_a1": _mnasnet_a1, "aa_mnasnet_a1": _aa_mnasnet_a1}

@@ -15,6 +15,8 @@ Conv3x3 = Callable[[int, int, int, Size], nn.Module]
 """(in_channels, out_channels, stride, input map size) -> the layer in the place of a 3x3 convolution."""
 Gate = Callable[[int], nn.Module]
 """channels -> a module (N, C, H, W) -> (N, C, H, W) after the last layer of a block."""
+Network = Callable[..., nn.Module]
+"""``input_size=(H, W)``, ``num_classes=`` and the network's own keyword arguments -> the network."""
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int, feature_size: Size) -> nn.Module:

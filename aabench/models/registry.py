@@ -5,27 +5,29 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from aabench.errors import AABenchError
+from aabench.models import cifar_resnet, eaa_resnet, mnasnet, resnet, squeezenet, wide_resnet
+from aabench.models.parts import Network
 
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {}
-
-
-def register(name: str, builder: Callable[..., nn.Module]) -> None:
-    """Enter a builder. It takes ``input_size=(H, W)``, ``num_classes=`` and the model's own keyword arguments."""
-    if name in _BUILDERS:
-        raise ValueError(f"two models are called {name}")
-    _BUILDERS[name] = builder
+NETWORKS: dict[str, Network] = {
+    **cifar_resnet.NETWORKS,
+    **eaa_resnet.NETWORKS,
+    **mnasnet.NETWORKS,
+    **resnet.NETWORKS,
+    **squeezenet.NETWORKS,
+    **wide_resnet.NETWORKS,
+}
+"""Name -> its builder."""
 
 
 def list_models(pattern: str = "*") -> list[str]:
     """Names that match a wildcard pattern, sorted."""
-    return sorted(fnmatch.filter(_BUILDERS, pattern))
+    return sorted(fnmatch.filter(NETWORKS, pattern))
 
 
 def create_model(
@@ -48,12 +50,12 @@ def create_model(
     Raises:
         AABenchError: an unknown name or argument, with the nearest known ones; a size that is no positive number.
     """
-    if name not in _BUILDERS:
-        near = difflib.get_close_matches(name, _BUILDERS, n=3)
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(name, NETWORKS, n=3)
         raise AABenchError(
             f"unknown model {name!r}; " + (f"did you mean {', '.join(near)}?" if near else "see list_models()")
         )
-    builder = _BUILDERS[name]
+    builder = NETWORKS[name]
     known = [p for p in inspect.signature(builder).parameters if p not in ("input_size", "num_classes")]
     for argument in arguments:
         if argument not in known:

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from aabench.layers import BAM, CBAM, GALA, SqueezeExcite
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
-from aabench.models.registry import register
+from aabench.models.parts import Conv3x3, Gate, Network, Size, augmented, conv3x3, no_gate, reduced
 
 
 class BasicBlock(nn.Module):
@@ -248,12 +247,12 @@ def _aa_resnet(
     )
 
 
-for _layers in _DEPTHS:
-    register(f"resnet{_layers}", partial(_resnet, _layers))
-    register(f"se_resnet{_layers}", partial(_se_resnet, _layers))
-register("cbam_resnet50", partial(_gated_resnet, 50, CBAM))
-register("gala_resnet50", partial(_gated_resnet, 50, GALA))
-register("bam_resnet50", partial(_bam_resnet, 50))
-register("aa_resnet34", partial(_aa_resnet, 34, kappa=0.25, upsilon=0.25))
-for _layers in (50, 101, 152):
-    register(f"aa_resnet{_layers}", partial(_aa_resnet, _layers))
+NETWORKS: dict[str, Network] = {
+    **{f"resnet{layers}": partial(_resnet, layers) for layers in _DEPTHS},
+    **{f"se_resnet{layers}": partial(_se_resnet, layers) for layers in _DEPTHS},
+    "cbam_resnet50": partial(_gated_resnet, 50, CBAM),
+    "gala_resnet50": partial(_gated_resnet, 50, GALA),
+    "bam_resnet50": partial(_bam_resnet, 50),
+    "aa_resnet34": partial(_aa_resnet, 34, kappa=0.25, upsilon=0.25),
+    **{f"aa_resnet{layers}": partial(_aa_resnet, layers) for layers in (50, 101, 152)},
+}

@@ -9,8 +9,7 @@ import torchvision
 from torch import Tensor
 
 from aabench.models.classifier import Classifier
-from aabench.models.parts import Size
-from aabench.models.registry import register
+from aabench.models.parts import Network, Size
 
 LEAST_SIDE = 21
 """The stem leaves 8 pixels of these, and the three poolings 4, 2 and 1."""
@@ -32,4 +31,4 @@ class SqueezeNet(Classifier):
         return logits
 
 
-register("squeezenet1_0", SqueezeNet)
+NETWORKS: dict[str, Network] = {"squeezenet1_0": SqueezeNet}

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from aabench.layers import GatherExcite, SqueezeExcite
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Conv3x3, Gate, Size, augmented, conv3x3, no_gate, reduced
-from aabench.models.registry import register
+from aabench.models.parts import Conv3x3, Gate, Network, Size, augmented, conv3x3, no_gate, reduced
 
 
 class WideBlock(nn.Module):
@@ -138,7 +137,9 @@ def _aa_wide_resnet(
     return _wide_resnet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, conv=convolution)
 
 
-register("wide_resnet", _wide_resnet)
-register("se_wide_resnet", _se_wide_resnet)
-register("ge_wide_resnet", _ge_wide_resnet)
-register("aa_wide_resnet", _aa_wide_resnet)
+NETWORKS: dict[str, Network] = {
+    "wide_resnet": _wide_resnet,
+    "se_wide_resnet": _se_wide_resnet,
+    "ge_wide_resnet": _ge_wide_resnet,
+    "aa_wide_resnet": _aa_wide_resnet,
+}

@@ -66,7 +66,7 @@ def optimizer_step(
             with autocast:
                 logits = model(x.contiguous(memory_format=layout)).float()
                 loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-            (loss / (len(labels) / len(y))).backward()  # type: ignore[no-untyped-call]
+            torch.autograd.backward(loss / (len(labels) / len(y)))
         except torch.OutOfMemoryError as error:
             raise AABenchError(
                 f"the device's memory does not hold a micro-batch of {len(x)} images: split the recipe's batch of "

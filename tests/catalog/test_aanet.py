@@ -195,9 +195,9 @@ def test_an_unknown_task_offers_the_nearest():
 def test_default_arguments_of_the_models_are_the_tasks():
     import inspect
 
-    from aabench.models.registry import _BUILDERS
+    from aabench.models.registry import NETWORKS
 
     for task in load_catalog().tasks.values():
         if task.name in DEFAULT_TASKS:
-            defaults = inspect.signature(_BUILDERS[task.model]).parameters
+            defaults = inspect.signature(NETWORKS[task.model]).parameters
             assert {k: defaults[k].default for k in task.arguments} == task.arguments

@@ -45,7 +45,7 @@ def data(monkeypatch, tmp_path):
     monkeypatch.setattr("aabench.data.load_cifar", lambda name, root, split: {"train": train, "test": test}[split])
     monkeypatch.setattr("aabench.train.cost.MOST_STEPS", 1)
     # Predicting the memory takes longer than these trainings; it has tests of its own.
-    monkeypatch.setattr("aabench.reproduce.tune_allocator", lambda plan: "as the environment has it")
+    monkeypatch.setattr("aabench.reproduce.training.tune_allocator", lambda plan: "as the environment has it")
     monkeypatch.setenv("COLUMNS", "1000")
     return tmp_path / "data"
 

@@ -17,8 +17,8 @@ def test_gather_excite_scales_by_the_sigmoid_of_the_mean():
 def test_squeeze_excite_by_hand():
     gate = SqueezeExcite(2, reduction=2, bias=False)
     with torch.no_grad():
-        gate.reduce.weight.copy_(torch.tensor([1.0, -1.0]).view(1, 2, 1, 1))
-        gate.expand.weight.copy_(torch.tensor([2.0, 0.0]).view(2, 1, 1, 1))
+        gate.mlp.reduce.weight.copy_(torch.tensor([1.0, -1.0]).view(1, 2, 1, 1))
+        gate.mlp.expand.weight.copy_(torch.tensor([2.0, 0.0]).view(2, 1, 1, 1))
     x = torch.tensor([[[[2.0, 4.0]], [[1.0, 1.0]]]])  # means 3 and 1: hidden 2, logits 4 and 0
     out = gate(x)
     assert out[0, 0, 0].tolist() == pytest.approx([2 * 0.982014, 4 * 0.982014], abs=1e-5)
@@ -27,7 +27,7 @@ def test_squeeze_excite_by_hand():
 
 @pytest.mark.parametrize(("bias", "parameters"), [(True, 2 * 64 * 4 + 4 + 64), (False, 2 * 64 * 4)])
 def test_squeeze_excite_parameters(bias, parameters):
-    assert sum(p.numel() for p in SqueezeExcite(64, 16, bias).parameters()) == parameters
+    assert sum(p.numel() for p in SqueezeExcite(64, 16, bias=bias).parameters()) == parameters
 
 
 def test_reduction_beyond_the_channels_is_refused():

@@ -101,7 +101,7 @@ def bam(gate, cells):
 def cbam(gate, cells):
     """Channels, then positions, 1807.06521, equations 2 and 3; the 7x7 convolution is normalised."""
     largest = [max(values[c] for values in cells.values()) for c in range(C)]
-    of_means, of_largest = (dense(gate.expand, relu(dense(gate.reduce, p))) for p in (means(cells), largest))
+    of_means, of_largest = (dense(gate.mlp.expand, relu(dense(gate.mlp.reduce, p))) for p in (means(cells), largest))
     scaled = {
         at: [v * sigmoid(m + n) for v, m, n in zip(values, of_means, of_largest, strict=True)]
         for at, values in cells.items()
@@ -113,7 +113,7 @@ def cbam(gate, cells):
 
 def gala(gate, cells):
     """U tanh(a (G + S) + m G S), 1805.08819."""
-    what = dense(gate.expand, relu(dense(gate.reduce, means(cells))))
+    what = dense(gate.mlp.expand, relu(dense(gate.mlp.reduce, means(cells))))
     a, m = gate.additive.tolist(), gate.multiplicative.tolist()
     out = {}
     for at, values in cells.items():
@@ -181,7 +181,7 @@ def test_gala_flips_signs():
     with torch.no_grad():
         for parameter in gate.parameters():
             parameter.zero_()
-        gate.expand.bias.fill_(-1.0)
+        gate.mlp.expand.bias.fill_(-1.0)
         gate.additive.fill_(2.0)
         torch.testing.assert_close(gate(x), -0.9640275800758169 * x)  # tanh(-2)
 

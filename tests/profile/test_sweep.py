@@ -218,15 +218,14 @@ def test_what_is_no_shard(shard: str) -> None:
 
 
 @pytest.fixture
-def shrinking() -> Iterator[Task]:
+def shrinking(monkeypatch: pytest.MonkeyPatch) -> Task:
     """A task whose network halves the map four times and then wants 3x3 pixels."""
 
     def build(input_size: tuple[int, int], num_classes: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(3, 4, 16, stride=16), nn.Conv2d(4, num_classes, 3))
 
-    registry.register("shrinking", build)
-    yield small_task().model_copy(update={"name": "shrinking", "model": "shrinking"})
-    del registry._BUILDERS["shrinking"]
+    monkeypatch.setitem(registry.NETWORKS, "shrinking", build)
+    return small_task().model_copy(update={"name": "shrinking", "model": "shrinking"})
 
 
 @pytest.mark.parametrize("run", [sweep, predict_points])

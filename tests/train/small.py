@@ -72,7 +72,7 @@ class Dropping(nn.Module):
 
 def register_dropping() -> None:
     """Enter it as ``dropping``."""
-    registry.register("dropping", lambda *, input_size, num_classes: Dropping(num_classes))
+    registry.NETWORKS["dropping"] = lambda *, input_size, num_classes: Dropping(num_classes)
 
 
 DEMANDING = {

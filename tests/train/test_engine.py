@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def dropping(monkeypatch):
     """The model ``dropping``, for this test only."""
-    monkeypatch.setitem(registry._BUILDERS, "dropping", lambda *, input_size, num_classes: Dropping(num_classes))
+    monkeypatch.setitem(registry.NETWORKS, "dropping", lambda *, input_size, num_classes: Dropping(num_classes))
 
 
 def run(directory, chosen=None, **changes):

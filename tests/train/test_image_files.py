@@ -21,7 +21,7 @@ CHANGES = {
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setitem(registry._BUILDERS, "dropping", lambda *, input_size, num_classes: Dropping(num_classes))
+    monkeypatch.setitem(registry.NETWORKS, "dropping", lambda *, input_size, num_classes: Dropping(num_classes))
     return write_folder(tmp_path / "images")
 
 

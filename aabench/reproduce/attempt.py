@@ -1,0 +1,60 @@
+"""Measure a task at a level: one row for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from aabench.errors import AABenchError, DidNotHold
+from aabench.levels import Level
+from aabench.record import DIVERGED, Measurement, new, status_of
+from aabench.reproduce.evaluation import eval_level
+from aabench.reproduce.job import Found, Job, Run
+from aabench.reproduce.smoke import smoke_level
+from aabench.reproduce.structure import structure_level
+from aabench.reproduce.training import train_level
+
+
+class Outcome(NamedTuple):
+    """The row of a measurement, and the error if it did not end well."""
+
+    row: Measurement
+    error: AABenchError | KeyboardInterrupt | None
+
+
+_MEASURES: dict[Level, Callable[[Run], Found]] = {
+    "structure": structure_level,
+    "smoke": smoke_level,
+    "eval": eval_level,
+    "train": train_level,
+}
+
+
+def attempt(job: Job, name: str, level: Level) -> Outcome:
+    """Measure a task at a level. A run that fails, is blocked or interrupted gives a row too."""
+    run = job.run(name)
+    common: dict[str, Any] = {
+        "task": name,
+        "level": level,
+        "seed": job.seed if level in ("smoke", "train") else None,
+        "altered": run.altered,
+    }
+    try:
+        job.reach(run.task).require(level)
+        found = _MEASURES[level](run)
+    except (AABenchError, KeyboardInterrupt) as error:
+        message = str(error) or "interrupted from the keyboard"
+        common |= {"settings": run.settings, "detail": _divergence(error), "error": message}
+        return Outcome(new(**common, status=status_of(error)), error)
+    common |= {"settings": found.settings, "values": found.values, "detail": found.detail}
+    common["altered"] = {**run.altered, **found.altered}
+    if found.error is not None:
+        return Outcome(new(**common, status="failed", error=found.error), DidNotHold(found.error))
+    return Outcome(new(**common), None)
+
+
+def _divergence(error: BaseException) -> dict[str, Any]:
+    """What the row of a training that diverged tells of it: a result of its own, not a failure to measure."""
+    from aabench.train import Diverged
+
+    return {DIVERGED: error.step} if isinstance(error, Diverged) else {}

@@ -1,0 +1,96 @@
+"""Level train: the recipe on the real training set."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aabench.errors import AABenchError
+from aabench.record import Value
+from aabench.reproduce.allocation import tune_allocator
+from aabench.reproduce.job import Found, Job, Run
+from aabench.reproduce.sets import load, partial
+from aabench.reproduce.values import packed, plan_settings, score_values, speed, unreadable
+
+if TYPE_CHECKING:
+    from aabench.train import Plan
+
+
+def train_level(run: Run) -> Found:
+    """Train by the recipe, or go on with a training; checkpoints stay in the job's directory."""
+    from aabench.train import train
+
+    job, task = run.job, run.task
+    if job.data_root is None:
+        raise AABenchError(f"{task.name}: no {task.data} to train on")
+    plan = _plan(run)
+    train_set, test_set = load(task, job.data_root, "train"), load(task, job.data_root, "test")
+    plan.check(train_set, test_set)
+    tuned = tune_allocator(plan)
+    job.reporter.training(plan, train_set)
+    result = train(
+        plan,
+        train_set=train_set,
+        test_set=test_set,
+        directory=training_folder(job, plan),
+        resume=_resumes(job, training_folder(job, plan)),
+        progress=job.reporter.progress(),
+    )
+    values = (
+        *score_values(result.last, "last"),
+        *score_values(result.best, "best"),
+        Value(metric="train_loss", value=result.curve[-1].train_loss, unit="nats", convention="last"),
+        speed(result.images_per_second),
+        Value(metric="steps", value=result.steps, unit="steps"),
+        Value(metric="train_seconds", value=result.seconds, unit="s"),
+    )
+    detail = {
+        "curve": [point.model_dump() for point in result.curve],
+        "best_epoch": result.best_epoch,
+        "allocator": tuned,
+        "correct_mask": packed(result.last),
+        "unreadable": {"train": unreadable(result.unreadable), "test": unreadable(result.last.unreadable)},
+    }
+    settings = {**plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
+    return Found(settings, values, detail, altered=partial(task, train=train_set, test=test_set))
+
+
+def training_plan(job: Job, name: str) -> Plan:
+    """What a training of a task by its recipe is, altered as asked."""
+    return _plan(job.run(name))
+
+
+def _plan(run: Run) -> Plan:
+    from aabench.train import Plan
+
+    job, task = run.job, run.task
+    return Plan(
+        task=task.name,
+        model=task.model,
+        arguments=task.arguments,
+        input_size=task.input_size,
+        num_classes=task.num_classes,
+        normalisation=task.normalisation,
+        recipe=run.required_recipe(),
+        seed=job.seed,
+        device=job.device,
+        channels_last=job.channels_last,
+        checkpoint_every_steps=500,
+    )
+
+
+def _resumes(job: Job, folder: Path) -> bool:
+    from aabench.train import LAST
+
+    return job.resume == "always" or (job.resume == "where-begun" and (folder / LAST).exists())
+
+
+def training_folder(job: Job, plan: Plan) -> Path:
+    """A folder for each task and seed; another one for each way in which the task was altered."""
+    folder = f"{plan.task}-seed{plan.seed}"
+    if job.changes:
+        content = json.dumps(plan.model_dump(mode="json", exclude={"device"}), sort_keys=True)
+        folder += f"-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    return job.directory / folder
