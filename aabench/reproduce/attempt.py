@@ -12,6 +12,7 @@ from aabench.reproduce.evaluation import eval_level
 from aabench.reproduce.job import Found, Job, Run
 from aabench.reproduce.smoke import smoke_level
 from aabench.reproduce.structure import structure_level
+from aabench.reproduce.termination import sigterm_interrupts
 from aabench.reproduce.training import train_level
 
 
@@ -40,8 +41,9 @@ def attempt(job: Job, name: str, level: Level) -> Outcome:
         "altered": run.altered,
     }
     try:
-        job.reach(run.task).require(level)
-        found = _MEASURES[level](run)
+        with sigterm_interrupts():
+            job.reach(run.task).require(level)
+            found = _MEASURES[level](run)
     except (AABenchError, KeyboardInterrupt) as error:
         message = str(error) or "interrupted from the keyboard"
         common |= {"settings": run.settings, "detail": _divergence(error), "error": message}

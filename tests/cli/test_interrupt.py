@@ -47,3 +47,21 @@ def test_stop_and_resume(tmp_path, data_root, number, code):
         assert (row.level, row.status, row.number("steps")) == ("train", "ok", 100)
         assert row.number("images") == 10_000
         assert row.number("top1", "last") > 2
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_evaluation_leaves_a_row(tmp_path, data_root, number, code):
+    log = tmp_path / "log.jsonl"
+    command = [*COMMAND[:4], "resnet56-cifar10", "--level", "eval", "--data", str(data_root), "--log", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("  structure"):  # the evaluation is next
+                break
+        time.sleep(1)
+        running.send_signal(number)
+        rest = running.stdout.read()
+        assert running.wait(60) == code, rest
+    assert "Traceback" not in rest
+    assert [(row.level, row.status) for row in read(log).rows] == [("structure", "ok"), ("eval", "interrupted")]
