@@ -17,12 +17,6 @@ from aabench.record import fingerprint
 PACKAGES = ("fvcore", "matplotlib", "numpy", "pandas", "pydantic", "rich", "scipy", "torch", "torchvision", "typer")
 """What aabench is built on."""
 
-IMAGENET_VAL = (1_000, 50_000)
-"""Classes and images of ImageNet's validation set."""
-
-IMAGENET_TRAIN = (1_000, 1_281_167)
-"""Likewise of its training set."""
-
 COCO_2017 = {"train2017": 118_287, "val2017": 5_000}
 """Images of each annotated split of COCO 2017."""
 
@@ -119,10 +113,8 @@ def examine(data: Path | None, log: Path) -> Examination:
         data: the data root, or None without one.
         log: where measurements would be logged.
     """
-    import torch  # noqa: F401  (so that the fingerprint tells its threads and devices)
-
     catalog = load_catalog()
-    devices = _devices()
+    devices = _devices()  # imports torch, so that the fingerprint tells its threads and devices
     return Examination(
         environment=fingerprint(),
         packages={name: _version(name) for name in PACKAGES},
@@ -187,9 +179,9 @@ def _root(root: Path, catalog: Catalog) -> Root:
 def _data_sets(root: Path, catalog: Catalog) -> Iterator[DataSet]:
     yield _cifar(root, "cifar100")
     yield _cifar(root, "cifar10")
-    yield _imagenet("ImageNet train", image_folder("imagenet", "train", root), IMAGENET_TRAIN)
-    yield _imagenet("ImageNet val", image_folder("imagenet", "test", root), IMAGENET_VAL)
-    yield _imagenet("ImageNet (imagenet1000/val)", root / IMAGENET1000, IMAGENET_VAL)
+    yield _imagenet("ImageNet train", image_folder("imagenet", "train", root), "train")
+    yield _imagenet("ImageNet val", image_folder("imagenet", "test", root), "val")
+    yield _imagenet("ImageNet (imagenet1000/val)", root / IMAGENET1000, "val")
     yield _coco(root / "coco")
     yield _checkpoints(root, catalog)
 
@@ -217,10 +209,15 @@ def _cifar(root: Path, name: Literal["cifar10", "cifar100"]) -> DataSet:
     return DataSet(name=title, state="whole", detail=f"{there}, every md5 as published")
 
 
-def _imagenet(name: str, folder: Path, full: tuple[int, int]) -> DataSet:
-    """Counts classes and images; none is read."""
-    classes = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    images = sum(1 for path in classes for _ in path.iterdir())
+def _imagenet(name: str, folder: Path, split: Literal["train", "val"]) -> DataSet:
+    """Counts classes and images, as the loader sees them; none is read."""
+    from aabench.data.imagenet import IMAGES, synsets, visible_files
+
+    try:
+        classes = visible_files(folder) if folder.is_dir() else {}
+    except OSError as error:
+        return DataSet(name=name, state="corrupt", detail=f"cannot read {error.filename}: {error.strerror}")
+    images, full = sum(len(files) for files in classes.values()), (len(synsets()), IMAGES[split])
     if not images:
         return DataSet(name=name, state="absent", detail=f"no image below {folder}")
     whole = (len(classes), images) == full

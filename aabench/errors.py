@@ -17,3 +17,9 @@ class NotMeasurable(AABenchError):
     """Nothing could be measured because something is missing (data, weights, a device)."""
 
     exit_code = 3
+
+
+def listing(names: list[str], shown: int = 10) -> str:
+    """The first names, and how many more there are."""
+    more = f", and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

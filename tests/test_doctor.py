@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from aabench.cli.doctor import doctor
+from aabench.data.imagenet import IMAGES
 from aabench.doctor import Examination, examine
 
 TRAIN_MD5 = "16019d7e3df5f24257cddd939b257f8d"  # of cifar-100-python/train, as torchvision lists it
@@ -83,20 +84,24 @@ def test_a_root_that_is_no_folder(tmp_path, log, make, fault):
 
 
 @pytest.mark.parametrize(("full", "state"), [((2, 6), "whole"), ((1_000, 50_000), "partial"), ((2, 5), "partial")])
-def test_imagenet_is_counted(tmp_path, log, monkeypatch, full, state):
-    monkeypatch.setattr("aabench.doctor.IMAGENET_VAL", full)
+def test_imagenet_is_counted_as_it_would_be_read(tmp_path, log, monkeypatch, full, state):
+    monkeypatch.setattr("aabench.data.imagenet.synsets", lambda: [f"n{i:08}" for i in range(full[0])])
+    monkeypatch.setitem(IMAGES, "val", full[1])
     for name in ("n01440764", "n01443537"):
         folder = tmp_path / "imagenet1000" / "val" / name
         folder.mkdir(parents=True)
         for image in range(3):
             (folder / f"{image}.JPEG").touch()
+        (folder / ".DS_Store").touch()
+    (tmp_path / "imagenet1000" / "val" / ".cache").mkdir()
     found = examine(tmp_path, log)
     assert states(found)["ImageNet (imagenet1000/val)"] == state
     assert detail(found, "ImageNet (imagenet1000/val)").startswith("2 classes, 6 images")
 
 
 def test_a_root_of_imagenet_itself_is_counted(tmp_path, log, monkeypatch):
-    monkeypatch.setattr("aabench.doctor.IMAGENET_TRAIN", (1, 1))
+    monkeypatch.setattr("aabench.data.imagenet.synsets", lambda: ["n01440764"])
+    monkeypatch.setitem(IMAGES, "train", 1)
     (tmp_path / "train" / "n01440764").mkdir(parents=True)
     (tmp_path / "train" / "n01440764" / "0.JPEG").touch()
     found = examine(tmp_path, log)

@@ -10,12 +10,10 @@ from typing import Literal
 import torch
 
 from aabench.data.image_files import ImageFiles, usable_cores
-from aabench.errors import AABenchError
+from aabench.errors import AABenchError, listing
 
 IMAGES = {"train": 1_281_167, "val": 50_000}
 """Images of each split."""
-
-_SHOWN = 10
 
 
 @cache
@@ -49,7 +47,7 @@ def list_images(folder: Path, classes: tuple[str, ...], source: str, *, size: in
         AABenchError: the folders are not those of ``classes``, or one has no image.
     """
     try:
-        found = _content(folder)
+        found = visible_files(folder)
     except OSError as error:
         raise AABenchError(f"cannot read {error.filename} ({error.strerror}); give a folder that can be") from error
     faults = class_faults(found, classes)
@@ -78,11 +76,15 @@ def class_faults(found: dict[str, list[str]], classes: tuple[str, ...]) -> list[
         "without an image": [name for name in classes if name in found and not found[name]],
         "extra": sorted(found.keys() - set(classes)),
     }
-    return [f"{len(names)} {kind} ({_listing(names)})" for kind, names in kinds.items() if names]
+    return [f"{len(names)} {kind} ({listing(names)})" for kind, names in kinds.items() if names]
 
 
-def _content(folder: Path) -> dict[str, list[str]]:
-    """The files of each folder in a folder, sorted. Hidden ones and files beside the folders are left out."""
+def visible_files(folder: Path) -> dict[str, list[str]]:
+    """The files of each folder in a folder, sorted. Hidden ones and files beside the folders are left out.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
     with os.scandir(folder) as entries:
         folders = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     return {name: _visible(folder / name) for name in folders}
@@ -91,8 +93,3 @@ def _content(folder: Path) -> dict[str, list[str]]:
 def _visible(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries if not entry.name.startswith("."))
-
-
-def _listing(names: list[str]) -> str:
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -23,7 +23,7 @@ from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePositio
 from aabench.layers.window import WindowAttention
 
 POSITIONS = ("relative", "none", "sine2d", "coordconv")
-MECHANISMS: Mapping[str, type[AttentionCore] | type[Mechanism]] = {
+MECHANISMS: Mapping[str, type[Mechanism]] = {
     "exact": AttentionCore,
     "efficient": EfficientAttention,
     "linear": LinearAttention,
@@ -123,24 +123,19 @@ class AAConv2d(nn.Module):
             dtype=dtype,
         )
         head_channels, relative = self.key_channels // num_heads, position == "relative"
-        core = _core(mechanism, self.attention_size, head_channels, relative, mechanism_size, attention, device, dtype)
-        scope = core.scope if isinstance(core, Mechanism) else self.attention_size
-        self.position = (
-            RelativePosition2d(head_channels, self.attention_size, device, dtype, window=scope) if relative else None
+        self.core = MECHANISMS[mechanism](
+            self.attention_size, head_channels, relative, mechanism_size, device=device, dtype=dtype
         )
-        self.mechanism, self.core = mechanism, core
-        self.out = nn.Conv2d(self.value_channels, self.value_channels, 1, bias=False, device=device, dtype=dtype)
-
-    @property
-    def attention(self) -> str:
-        """The form: ``explicit``, ``fused`` or ``auto``; another mechanism has only ``auto``. May be set."""
-        return self.core.attention if isinstance(self.core, AttentionCore) else "auto"
-
-    @attention.setter
-    def attention(self, form: str) -> None:
-        _check_form(self.mechanism, form)
         if isinstance(self.core, AttentionCore):
-            self.core.attention = form
+            self.core.attention = known_form(attention)
+        elif known_form(attention) != "auto":
+            raise ValueError(f"attention={attention!r} is a form of the exact mechanism; leave it out with {mechanism}")
+        self.position = (
+            RelativePosition2d(head_channels, self.attention_size, device, dtype, window=self.core.scope)
+            if relative
+            else None
+        )
+        self.out = nn.Conv2d(self.value_channels, self.value_channels, 1, bias=False, device=device, dtype=dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F_in, H, W) -> (N, F_out, ceil(H / stride), ceil(W / stride))."""
@@ -189,16 +184,23 @@ def attention_channels(
 ) -> tuple[int, int]:
     """(dk, dv) by the rounding that gives every ResNet parameter count of Tables 3 and 6 (sheet, Rounding: derived).
 
-    dv = floor(upsilon F_out / Nh) Nh, dk = max(floor(kappa F_out / Nh), min_key_channels) Nh.
+    dk = max(floor(kappa F_out / Nh), min_key_channels) Nh; dv as in :func:`value_channels`.
     """
-    value_channels = _floor(upsilon * out_channels / num_heads) * num_heads
+    if num_heads < 1:
+        raise ValueError(f"num_heads is at least 1, not {num_heads}")
+    values = value_channels(out_channels, upsilon, num_heads)
     key_channels = max(_floor(kappa * out_channels / num_heads), min_key_channels) * num_heads
-    if not 0 < value_channels <= out_channels or key_channels == 0:
+    if not 0 < values <= out_channels or key_channels <= 0:
         raise ValueError(
             f"kappa={kappa}, upsilon={upsilon} of {out_channels} channels in {num_heads} heads give dk={key_channels}, "
-            f"dv={value_channels}: each must be at least {num_heads}, and dv at most {out_channels}"
+            f"dv={values}: each must be at least {num_heads}, and dv at most {out_channels}"
         )
-    return key_channels, value_channels
+    return key_channels, values
+
+
+def value_channels(out_channels: int, upsilon: float, num_heads: int) -> int:
+    """dv = floor(upsilon F_out / Nh) Nh, which may be 0."""
+    return _floor(upsilon * out_channels / num_heads) * num_heads
 
 
 def _floor(x: float) -> int:
@@ -217,34 +219,9 @@ def _by(size: tuple[int, ...]) -> str:
 def _check_mechanism(mechanism: str, position: str) -> None:
     if mechanism not in MECHANISMS:
         raise ValueError(f"mechanism is one of {', '.join(MECHANISMS)}, not {mechanism!r}")
-    made = MECHANISMS[mechanism]
-    if position == "relative" and issubclass(made, Mechanism) and not made.takes_relative:
+    if position == "relative" and not MECHANISMS[mechanism].takes_relative:
         works = ", ".join(name for name in POSITIONS if name != "relative")
         raise ValueError(f"{mechanism} attention takes no relative positions; position is one of {works}")
-
-
-def _check_form(mechanism: str, attention: str) -> None:
-    if known_form(attention) != "auto" and mechanism != "exact":
-        raise ValueError(f"attention={attention!r} is a form of the exact mechanism; leave it out with {mechanism!r}")
-
-
-def _core(
-    mechanism: str,
-    size: tuple[int, int],
-    head_channels: int,
-    relative: bool,
-    mechanism_size: int | None,
-    attention: str,
-    device: torch.device | str | None,
-    dtype: torch.dtype | None,
-) -> AttentionCore | Mechanism:
-    _check_form(mechanism, attention)
-    made = MECHANISMS[mechanism]
-    if issubclass(made, Mechanism):
-        return made(size, head_channels, relative, mechanism_size, device, dtype)
-    if mechanism_size is not None:
-        raise ValueError(f"exact attention has no size of its own, and mechanism_size={mechanism_size} was given")
-    return made(size, attention)
 
 
 def _absolute_position(

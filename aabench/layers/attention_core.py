@@ -15,28 +15,19 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from aabench.layers.chunked_attention import chunked_attention
-
-Logits = tuple[Tensor, Tensor]
-"""Relative logits by key row (B, Nh, n, H) and by key column (B, Nh, n, W)."""
+from aabench.layers.mechanism import Logits, Mechanism
 
 FORMS = ("auto", "explicit", "fused")
 
 
-class AttentionCore(nn.Module):
-    """Chooses the form and runs it. Queries come scaled.
+class AttentionCore(Mechanism):
+    """The exact mechanism: chooses the form and runs it."""
 
-    Args:
-        feature_size: (H, W) of the attention map.
-        attention: ``explicit``, ``fused``, or ``auto``: whichever is expected to be faster, see :func:`choose`.
-    """
-
-    def __init__(self, feature_size: tuple[int, int], attention: str = "auto") -> None:
-        super().__init__()
-        self.feature_size = feature_size
-        self.attention = known_form(attention)
+    attention = "auto"
+    """The form: ``explicit``, ``fused``, or ``auto``, whichever is expected to be faster, see :func:`choose`."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """q, k (B, Nh, n, d), v (B, Nh, n, e) and the relative logits -> (B, Nh, n, e)."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from aabench.layers.attention_core import Logits
-from aabench.layers.mechanism import Mechanism
+from aabench.layers.mechanism import Logits, Mechanism
 
 
 class AxialAttention(Mechanism):

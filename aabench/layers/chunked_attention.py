@@ -34,7 +34,7 @@ def chunked_attention(q: Tensor, k: Tensor, v: Tensor, rows: Tensor | None, colu
         columns: logits by key column (B, Nh, n, W), n = H W; None without positions.
 
     Returns:
-        (B, Nh, n, e), of q's data type. Half precision is computed in fp32.
+        (B, Nh, n, e), of v's data type. Half precision is computed in fp32.
     """
     q_, k_, v_ = (_channels_first(t) for t in (q, k, v))
     bias = _bias(rows, columns)
@@ -102,7 +102,8 @@ def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 chunked_attention.register_autograd(_gradients, setup_context=_save)
 OPERATOR = torch.ops.aabench.chunked_attention
-"""As a dispatcher sees it."""
+BACKWARD = torch.ops.aabench.chunked_attention_backward
+"""Both as a dispatcher sees them."""
 
 
 def _chunks(q: Tensor, matrices: int) -> Iterator[_Chunk]:

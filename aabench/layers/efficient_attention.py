@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from aabench.layers.attention_core import Logits
-from aabench.layers.mechanism import Mechanism
+from aabench.layers.mechanism import Logits, Mechanism
 
 
 class EfficientAttention(Mechanism):

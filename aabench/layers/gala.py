@@ -49,8 +49,8 @@ class GALA(nn.Module):
         """
         for conv, bias in ((self.mlp.expand, 1.0), (self.local_collapse, 0.0)):
             nn.init.zeros_(conv.weight)
-            if conv.bias is not None:  # it has one: for the type checker
-                nn.init.constant_(conv.bias, bias)
+            assert conv.bias is not None  # made with one
+            nn.init.constant_(conv.bias, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""

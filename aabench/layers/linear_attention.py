@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aabench.layers.attention_core import Logits
-from aabench.layers.mechanism import Mechanism
+from aabench.layers.mechanism import Logits, Mechanism
 
 
 class LinearAttention(Mechanism):

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from aabench.layers.attention_core import Logits, augment
-from aabench.layers.mechanism import Mechanism
+from aabench.layers.attention_core import augment
+from aabench.layers.mechanism import Logits, Mechanism
 
 
 class Linformer(Mechanism):

@@ -1,4 +1,4 @@
-"""What every attention mechanism of :class:`~aabench.layers.AAConv2d` is, beside the exact one (attention_core)."""
+"""What every attention mechanism of :class:`~aabench.layers.AAConv2d` is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from aabench.layers.attention_core import Logits
+Logits = tuple[Tensor, Tensor]
+"""Relative logits by key row (B, Nh, n, H) and by key column (B, Nh, n, W)."""
 
 
 class Mechanism(nn.Module, ABC):

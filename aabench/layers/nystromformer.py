@@ -7,11 +7,13 @@ convolution of V beside the attention is left out: AAConv2d has a convolution of
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from aabench.layers.attention_core import Logits, augment
-from aabench.layers.mechanism import Mechanism
+from aabench.layers.attention_core import augment
+from aabench.layers.mechanism import Logits, Mechanism
 
 
 class Nystromformer(Mechanism):
@@ -23,10 +25,9 @@ class Nystromformer(Mechanism):
     default_size = 64
     iterations = 6
 
-    @property
-    def landmarks(self) -> int:
-        """m, n at most."""
-        return min(self.size, self.feature_size[0] * self.feature_size[1])
+    def build(self, key_channels: int, relative: bool, **factory: Any) -> None:
+        """No weights; bounds m."""
+        self.size = min(self.size, self.feature_size[0] * self.feature_size[1])
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, relative: Logits | None = None) -> Tensor:
         """Scaled q, k (B, Nh, n, d), v (B, Nh, n, e) and the relative logits -> (B, Nh, n, e)."""
@@ -39,10 +40,10 @@ class Nystromformer(Mechanism):
 
     def _segment_means(self, t: Tensor) -> Tensor:
         """(B, Nh, n, c) -> (B, Nh, m, c)."""
-        length, longer = divmod(self.feature_size[0] * self.feature_size[1], self.landmarks)
+        length, longer = divmod(self.feature_size[0] * self.feature_size[1], self.size)
         end = longer * (length + 1)
         first = torch.unflatten(t[:, :, :end], 2, (longer, length + 1))
-        rest = torch.unflatten(t[:, :, end:], 2, (self.landmarks - longer, length))
+        rest = torch.unflatten(t[:, :, end:], 2, (self.size - longer, length))
         return torch.cat([first.mean(dim=3), rest.mean(dim=3)], dim=2)
 
 

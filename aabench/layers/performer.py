@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from aabench.layers.attention_core import Logits, augment
-from aabench.layers.mechanism import Mechanism
+from aabench.layers.attention_core import augment
+from aabench.layers.mechanism import Logits, Mechanism
 
 
 class Performer(Mechanism):

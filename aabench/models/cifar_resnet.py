@@ -60,8 +60,4 @@ class CifarResNet(Classifier):
         return logits
 
 
-def _cifar_resnet(depth: int, *, input_size: Size, num_classes: int) -> CifarResNet:
-    return CifarResNet(depth, input_size=input_size, num_classes=num_classes)
-
-
-NETWORKS: dict[str, Network] = {f"resnet{depth}_cifar": partial(_cifar_resnet, depth) for depth in (20, 56)}
+NETWORKS: dict[str, Network] = {f"resnet{depth}_cifar": partial(CifarResNet, depth) for depth in (20, 56)}

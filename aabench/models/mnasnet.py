@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from aabench.layers import AAConv2d, SqueezeExcite
+from aabench.layers.attention_augmented import value_channels
 from aabench.models.classifier import Classifier, initialise
 from aabench.models.parts import Network, Size, reduced
 
@@ -61,6 +62,11 @@ FIRST_AUGMENTED = 2
 """Stages from this one on, 13 blocks, are augmented."""
 
 
+def plain_widening(downsampling: int, size: Size, in_channels: int, out_channels: int) -> nn.Module:
+    """A plain 1x1 convolution without bias."""
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+
 class InvertedResidual(nn.Module):
     """Widen, convolve by channel, excite, narrow; batch normalisation after each convolution, no ReLU at the end."""
 
@@ -99,7 +105,15 @@ class MnasNet(Classifier):
         widen: what stands in the place of the 1x1 convolutions that widen, in the last 13 blocks.
     """
 
-    def __init__(self, widen: Widen, *, width: float, dropout: float, input_size: Size, num_classes: int) -> None:
+    def __init__(
+        self,
+        *,
+        input_size: Size,
+        num_classes: int,
+        width: float = 1.0,
+        dropout: float = 0.2,
+        widen: Widen = plain_widening,
+    ) -> None:
         super().__init__(input_size, num_classes)
         size, channels = reduced(input_size), scaled(STEM_CHANNELS, width)
         self.stem = nn.Sequential(
@@ -107,7 +121,7 @@ class MnasNet(Classifier):
         )
         downsampling, stages = 2, []
         for number, stage in enumerate(STAGES):
-            widen_here = widen if number >= FIRST_AUGMENTED else _plain
+            widen_here = widen if number >= FIRST_AUGMENTED else plain_widening
             blocks: list[nn.Module] = []
             for index in range(stage.repeats):
                 stride = stage.stride if index == 0 else 1
@@ -131,18 +145,14 @@ class MnasNet(Classifier):
         return logits
 
 
-def scaled(channels: int, width: float, divisor: int = 8) -> int:
-    """``channels * width`` to the nearest multiple of the divisor, upwards if that loses more than a tenth.
+def scaled(channels: int, width: float) -> int:
+    """``channels * width`` to the nearest multiple of 8, upwards if that loses more than a tenth.
 
     The tenth is not in the sheet; with it, all base parameter counts are.
     """
     wanted = channels * width
-    nearest = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
-    return nearest + divisor if nearest < 0.9 * wanted else nearest
-
-
-def _plain(downsampling: int, size: Size, in_channels: int, out_channels: int) -> nn.Module:
-    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
 
 
 def _augmented(upsilon: float, num_heads: int, options: dict[str, Any]) -> Widen:
@@ -155,8 +165,8 @@ def _augmented(upsilon: float, num_heads: int, options: dict[str, Any]) -> Widen
     """
 
     def widen(downsampling: int, size: Size, in_channels: int, out_channels: int) -> nn.Module:
-        if upsilon * out_channels < num_heads:
-            return _plain(downsampling, size, in_channels, out_channels)
+        if value_channels(out_channels, upsilon, num_heads) == 0:
+            return plain_widening(downsampling, size, in_channels, out_channels)
         return AAConv2d(
             in_channels,
             out_channels,
@@ -169,12 +179,6 @@ def _augmented(upsilon: float, num_heads: int, options: dict[str, Any]) -> Widen
         )
 
     return widen
-
-
-def _mnasnet_a1(
-    *, input_size: Size, num_classes: int, width: float = 1.0, dropout: float = 0.2, widen: Widen = _plain
-) -> MnasNet:
-    return MnasNet(widen, width=width, dropout=dropout, input_size=input_size, num_classes=num_classes)
 
 
 def _aa_mnasnet_a1(
@@ -192,7 +196,7 @@ def _aa_mnasnet_a1(
 ) -> MnasNet:
     options = {"kappa": kappa, "min_key_channels": min_key_channels, "position": position, "attention": attention}
     widen = _augmented(upsilon, num_heads, options)
-    return _mnasnet_a1(input_size=input_size, num_classes=num_classes, width=width, dropout=dropout, widen=widen)
+    return MnasNet(input_size=input_size, num_classes=num_classes, width=width, dropout=dropout, widen=widen)
 
 
-NETWORKS: dict[str, Network] = {"mnasnet_a1": _mnasnet_a1, "aa_mnasnet_a1": _aa_mnasnet_a1}
+NETWORKS: dict[str, Network] = {"mnasnet_a1": MnasNet, "aa_mnasnet_a1": _aa_mnasnet_a1}

@@ -8,6 +8,7 @@ import inspect
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from aabench.errors import AABenchError
@@ -56,10 +57,7 @@ def create_model(
             f"unknown model {name!r}; " + (f"did you mean {', '.join(near)}?" if near else "see list_models()")
         )
     builder = NETWORKS[name]
-    known = [p for p in inspect.signature(builder).parameters if p not in ("input_size", "num_classes")]
-    for argument in arguments:
-        if argument not in known:
-            raise AABenchError(f"model {name} takes no argument {argument!r}; it takes {', '.join(known) or 'none'}")
+    _check_arguments(name, arguments)
     size = (input_size, input_size) if isinstance(input_size, int) else input_size
     if min(size) < 1:
         raise AABenchError(f"input size {size[0]}x{size[1]}: both sides must be at least 1 pixel")
@@ -70,3 +68,23 @@ def create_model(
             return builder(input_size=size, num_classes=num_classes, **arguments)
     except ValueError as error:
         raise AABenchError(f"model {name} at {size[0]}x{size[1]} pixels: {error}") from error
+
+
+_SETTABLE = (bool, int, float, str, int | None)
+
+
+def _check_arguments(name: str, arguments: dict[str, Any]) -> None:
+    """That a task could set them: plain values of the type that the builder asks for, not parts of the network."""
+    parameters = inspect.signature(NETWORKS[name], eval_str=True).parameters.values()
+    known = {
+        parameter.name: parameter.annotation
+        for parameter in parameters
+        if parameter.name not in ("input_size", "num_classes") and parameter.annotation in _SETTABLE
+    }
+    for argument, value in arguments.items():
+        if argument not in known:
+            raise AABenchError(f"model {name} takes no argument {argument!r}; it takes {', '.join(known) or 'none'}")
+        try:
+            TypeAdapter(known[argument]).validate_python(value, strict=True)
+        except ValidationError as error:
+            raise AABenchError(f"model {name}: {argument}={value!r}: {error.errors()[0]['msg']}") from error

@@ -49,11 +49,18 @@ class WideResNet(Classifier):
         depth: 6 n + 4 for n blocks a stage.
         width: widening factor k; the stages have 16 k, 32 k and 64 k channels.
         conv: what stands in the place of the first convolution of each block.
-        gate: what follows the second one (``nn.Identity`` for none).
+        gate: what follows the second one.
     """
 
     def __init__(
-        self, depth: int, width: int, conv: Conv3x3, gate: Gate, *, input_size: Size, num_classes: int
+        self,
+        *,
+        input_size: Size,
+        num_classes: int,
+        depth: int = 28,
+        width: int = 10,
+        conv: Conv3x3 = conv3x3,
+        gate: Gate = no_gate,
     ) -> None:
         super().__init__(input_size, num_classes)
         if (depth - 4) % 6:
@@ -84,18 +91,6 @@ def _gather_excite(channels: int) -> nn.Module:
     return GatherExcite()
 
 
-def _wide_resnet(
-    *,
-    input_size: Size,
-    num_classes: int,
-    depth: int = 28,
-    width: int = 10,
-    gate: Gate = no_gate,
-    conv: Conv3x3 = conv3x3,
-) -> WideResNet:
-    return WideResNet(depth, width, conv, gate, input_size=input_size, num_classes=num_classes)
-
-
 def _se_wide_resnet(
     *,
     input_size: Size,
@@ -106,11 +101,11 @@ def _se_wide_resnet(
     gate_bias: bool = False,
 ) -> WideResNet:
     gate = partial(SqueezeExcite, reduction=reduction, bias=gate_bias)
-    return _wide_resnet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, gate=gate)
+    return WideResNet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, gate=gate)
 
 
 def _ge_wide_resnet(*, input_size: Size, num_classes: int, depth: int = 28, width: int = 10) -> WideResNet:
-    return _wide_resnet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, gate=_gather_excite)
+    return WideResNet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, gate=_gather_excite)
 
 
 def _aa_wide_resnet(
@@ -134,11 +129,11 @@ def _aa_wide_resnet(
         position=position,
         attention=attention,
     )
-    return _wide_resnet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, conv=convolution)
+    return WideResNet(input_size=input_size, num_classes=num_classes, depth=depth, width=width, conv=convolution)
 
 
 NETWORKS: dict[str, Network] = {
-    "wide_resnet": _wide_resnet,
+    "wide_resnet": WideResNet,
     "se_wide_resnet": _se_wide_resnet,
     "ge_wide_resnet": _ge_wide_resnet,
     "aa_wide_resnet": _aa_wide_resnet,

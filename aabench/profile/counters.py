@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from aabench.errors import AABenchError
+from aabench.layers.chunked_attention import BACKWARD as CHUNKED_BACKWARD
 from aabench.layers.chunked_attention import OPERATOR as CHUNKED
 
 ByModule = dict[str, Counter[str]]
@@ -36,15 +37,20 @@ def torch_macs(model: nn.Module, x: Tensor) -> tuple[ByModule, Any]:
 
 
 def flop_counter() -> FlopCounterMode:
-    """FlopCounterMode with a formula for our own operator, and for fused attention on CPU: before 2.15 torch has 0."""
-    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    formulas = {fused: _fused_attention_flops, CHUNKED: _fused_attention_flops}
-    return FlopCounterMode(display=False, custom_mapping=formulas)
+    """FlopCounterMode with formulas for our own operators."""
+    return FlopCounterMode(display=False, custom_mapping={CHUNKED: _chunked, CHUNKED_BACKWARD: _chunked_backward})
 
 
-def _fused_attention_flops(q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:
+def _chunked(q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:
+    """Q K^T and A V."""
     batch, heads, tokens, width = q
     return 2 * batch * heads * tokens * k[-2] * (width + v[-1])
+
+
+def _chunked_backward(gradient: list[int], q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:
+    """Q K^T again, then the gradients of Q, K, V and of the weights."""
+    batch, heads, tokens, width = q
+    return 2 * batch * heads * tokens * k[-2] * (3 * width + 2 * v[-1])
 
 
 def own(inclusive: Mapping[str, Counter[str]], model: nn.Module) -> ByModule:
@@ -123,7 +129,7 @@ class Convolution(torch.autograd.Function):
 
 
 def _handles() -> dict[str, Any]:
-    """fvcore's own handles where they are right; ours for batched products of any rank and for einsum."""
+    """fvcore's own handles where they are right; ours for batched products of any rank."""
     from fvcore.nn import jit_handles
 
     return {
@@ -134,7 +140,6 @@ def _handles() -> dict[str, Any]:
         "aten::mm": _product(0),
         "aten::matmul": _product(0),
         "aten::baddbmm": _product(1),
-        "aten::einsum": _einsum,
     }
 
 
@@ -152,23 +157,6 @@ def _product(left: int) -> Any:
         return prod(_shape(outputs[0])) * _shape(inputs[left])[-1]
 
     return handle
-
-
-def _einsum(inputs: list[Any], outputs: list[Any]) -> int:
-    """Two factors: one multiply-add for each combination of all indices. fvcore's own gives a rounded float."""
-    equation = inputs[0].toIValue().replace(" ", "")
-    terms = equation.split("->")[0].split(",")
-    shapes = [_shape(value) for value in inputs[1].node().inputs()]
-    if len(terms) != 2 or "." in equation:
-        module = outputs[0].node().scopeName().rpartition("/")[2]
-        raise AABenchError(
-            f"cannot count module {module!r}: operator aten::einsum with {equation!r}; "
-            "two factors without '...' are expected"
-        )
-    sizes: dict[str, int] = {}
-    for term, shape in zip(terms, shapes, strict=True):
-        sizes.update(zip(term, shape, strict=True))
-    return prod(sizes.values())
 
 
 def _shape(value: Any) -> list[int]:

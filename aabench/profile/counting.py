@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from aabench.errors import AABenchError
-from aabench.layers import AAConv2d
+from aabench.layers import AttentionCore
 from aabench.profile.conventions import MAC_KINDS, weigh
 from aabench.profile.counters import ByModule, fvcore_macs, torch_macs
 from aabench.profile.formulas import FORMULAS, Shape, Work
@@ -76,7 +76,7 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
     size = as_pair(input_size)
     model = shadow(model)
     for module in model.modules():
-        if isinstance(module, AAConv2d) and module.mechanism == "exact":
+        if isinstance(module, AttentionCore):
             module.attention = "explicit"
         elif type(module) is nn.BatchNorm2d:
             # No multiply-adds, no change of shape: its decomposition on meta would take half of the time.

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -72,12 +72,11 @@ class Executed:
         return tuple(operator for operator in self.operators if operator.why)
 
 
-def explain_executed(model: nn.Module, input_size: int | tuple[int, int], way: Way = Way()) -> Executed:  # noqa: B008
+def explain_executed(model: nn.Module, input_size: int | tuple[int, int], way: Way = Way()) -> Executed:
     """What a forward pass executes, run eagerly in a way; the model may be on meta or anywhere, and is left as it is.
 
-    Mode, batch and data type matter: attention that is ``auto`` takes its form by the bytes of its logits, and by
-    whether gradients are wanted. In training at bf16 and fp16 the weights are cast where the real pass runs under
-    autocast: operators with multiply-adds see the same shapes and data types.
+    Attention that is ``auto`` takes its form by the number of tokens. In training at bf16 and fp16 the weights are cast
+    where the real pass runs under autocast: operators with multiply-adds see the same shapes and data types.
 
     Raises:
         AABenchError: the network does not run at this size, or its operators do not grow with the batch.
@@ -112,7 +111,6 @@ class _Run:
         self._model = model
         self._formulas = flop_counter().flop_registry
         self._inside: list[str] = []
-        self._in_fused = False
 
     @contextmanager
     def recording(self) -> Iterator[None]:
@@ -136,26 +134,18 @@ class _Run:
     def _leave(self) -> None:
         self._inside.pop()
 
-    def run_fused(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """Run fused attention; what its kernel executes is its own.
+    def fused_attention(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """What a fused kernel executes, by its arguments' shapes as FlopCounterMode has it; and a result of its shape.
 
-        For CUDA it does not run: torch would ask the device for the kernel, and without one take another that is not
-        fused, or none. The kernels execute what their arguments' shapes say, as FlopCounterMode has it.
+        It does not run: torch would ask the device for the kernel, and without one take another that is not fused.
         """
         name = self._inside[-1]
-        query, key, value = args[:3]
         self.fused[name].append((tuple(query.shape), tuple(value.shape)))
         if name in self.forms:
             self.forms[name] = "fused"
-        if query.device.type != "cpu":
-            pairs = prod(query.shape[:-1]) * key.shape[-2]
-            self.macs[name][FUSED] += pairs * (query.shape[-1] + value.shape[-1])
-            return query[..., :1].expand(*query.shape[:-1], value.shape[-1])
-        self._in_fused = True
-        try:
-            return func(*args, **kwargs)
-        finally:
-            self._in_fused = False
+        pairs = prod(query.shape[:-1]) * key.shape[-2]
+        self.macs[name][FUSED] += pairs * (query.shape[-1] + value.shape[-1])
+        return query[..., :1].expand(*query.shape[:-1], value.shape[-1])
 
     def enter_operator(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         """Count an operator that was run."""
@@ -163,7 +153,7 @@ class _Run:
         if func.overloadpacket is CHUNKED and self._inside[-1] in self.forms:
             self.forms[self._inside[-1]] = "fused"
         if formula is not None:
-            operator = FUSED if self._in_fused else str(func.overloadpacket).removeprefix("aten.")
+            operator = str(func.overloadpacket).removeprefix("aten.")
             self.macs[self._inside[-1]][operator] += formula(*args, **kwargs, out_val=result) // 2
 
 
@@ -174,7 +164,7 @@ class _Functions(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is F.scaled_dot_product_attention:
-            return self._run.run_fused(func, args, kwargs or {})
+            return self._run.fused_attention(*args[:3])
         return func(*args, **(kwargs or {}))
 
 

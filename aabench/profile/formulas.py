@@ -129,7 +129,7 @@ def nystromformer(module: Nystromformer, shapes: tuple[Shape, ...]) -> Work:
     (2 n m + m^2) (d' + e) multiply-adds a head, and 4 m^3 an iteration.
     """
     (batch, heads, tokens, key_channels), _, (*_, value_channels), *relative = shapes
-    m = module.landmarks
+    m = module.size
     maps = 2 * tokens * m + m * m
     inverse = module.iterations * 4 * m**3
     operations = maps * (key_channels + _positions(relative) + value_channels) + inverse

@@ -74,16 +74,18 @@ class Curve:
         ends = (first, len(self.sides) - 1)
         if min(self.values[i] for i in ends) <= 0:
             return None
-        sides, values, intervals = ([of[i] for i in ends] for of in (self.sides, self.values, self.intervals))
-        return local_exponents(sides, values, intervals)[0]  # type: ignore[arg-type]  # a list of each of three types
+        return local_exponents(
+            [self.sides[i] for i in ends], [self.values[i] for i in ends], [self.intervals[i] for i in ends]
+        )[0]
 
 
 def growth_laws(rows: Sequence[Measurement]) -> tuple[Curve, ...]:
     """The curves of each task over two sides or more, tasks in the order of the rows.
 
     Counts and predictions are taken from points that ran out of memory, too. Of two rows of a point the later counts.
-    The terms are s^0 and s^2, and where the task has attention: s^4 in operations, in time, and in memory if a point
-    ran the explicit form; s^3 in operations and memory for relative logits, and in time if a point ran the fused form.
+    The terms are s^0 and s^2; s^4 in time, for what outgrows the caches; and where the task has attention: s^4 in
+    operations, and in memory if a point ran the explicit form; s^3 in operations and memory for relative logits, and in
+    time if a point ran the fused form.
     """
     curves = []
     for points in by_task(rows).values():

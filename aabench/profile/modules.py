@@ -41,7 +41,7 @@ SECONDS = 5.0
 """After so long no call is begun, once there are LEAST_REPEATS."""
 
 
-def profile_modules(task: Task, side: int, way: Way = Way()) -> Measurement:  # noqa: B008 (frozen)
+def profile_modules(task: Task, side: int, way: Way = Way()) -> Measurement:
     """A task's modules at a size, one by one: a row of level ``profile`` with ``by_module`` in its settings.
 
     It has no values, since it is no point of a sweep. Its detail has ``modules``: for each module that is called,

@@ -55,7 +55,7 @@ def predict(model: nn.Module, side: int, num_classes: int, way: Way) -> Predicti
 
     A training step is the second one, when the optimizer's buffers are there. Without a CUDA device here, one is
     predicted with the kernels of the CPU: torch then runs no autograd on fake CUDA tensors, and takes fused attention
-    apart into one with all its logits. Fused attention pads its heads differently there.
+    apart into one with all its logits. Fused attention is then the CPU's, over chunks, without padding.
 
     Raises:
         AABenchError: the network does not run at this size.

@@ -36,7 +36,7 @@ def settings_of(task: Task, input_size: int) -> tuple[dict[str, Any], dict[str, 
     return settings, {} if input_size == task.input_size else {"input_size": input_size}
 
 
-def count_values(task: Task, input_size: int, way: Way = Way()) -> tuple[tuple[Value, ...], dict[str, Any]]:  # noqa: B008 (frozen)
+def count_values(task: Task, input_size: int, way: Way = Way()) -> tuple[tuple[Value, ...], dict[str, Any]]:
     """The counted values of a task at a size, for one image forward, and their detail.
 
     ``macs`` come as ``model`` (what the definition needs) and ``executed`` (what runs in the way given: padding and

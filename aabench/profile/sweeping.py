@@ -59,7 +59,7 @@ def predict_points(chosen: Iterable[Point], way: Way) -> Iterator[Measurement]:
             yield new(task=task.name, level="predict", settings=settings, altered=altered, values=values, detail=detail)
 
 
-def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Iterator[Measurement]:  # noqa: B008 (frozen)
+def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Iterator[Measurement]:
     """Measure each point, one row of level ``profile`` as soon as it is there; a failed point is a row too.
 
     Points that no quiet moment was found for are measured once more at the end, up to an eighth of all: their newest
@@ -98,7 +98,7 @@ def measure_point(
     task: Task,
     side: int,
     way: Way,
-    effort: Effort = Effort(),  # noqa: B008 (frozen)
+    effort: Effort = Effort(),
     memory_limit: int | None = None,
     quiet_us: float | None = None,
 ) -> Measurement:

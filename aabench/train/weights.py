@@ -8,14 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from aabench.errors import AABenchError
+from aabench.errors import AABenchError, listing
 from aabench.train.checkpoint import read_tensors
 
 _ENTRIES = ("ema", "state_dict", "model")
 """Where a checkpoint keeps its weights. Averaged ones come first: they are what a training's own scores are of."""
 _PREFIXES = ("module.", "_orig_mod.")
 """Put before each name by DataParallel (and DDP) and by torch.compile."""
-_SHOWN = 10
 
 
 def load_weights(model: nn.Module, file: Path) -> str:
@@ -45,7 +44,7 @@ def load_weights(model: nn.Module, file: Path) -> str:
     if missing or unexpected or shapes:
         wrong = [f"{name} {got} instead of {wanted}" for name, (got, wanted) in shapes.items()]
         kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", wrong))
-        listed = [f"{len(names)} {kind} ({_listing(names)})" for kind, names in kinds if names]
+        listed = [f"{len(names)} {kind} ({listing(names)})" for kind, names in kinds if names]
         raise AABenchError(
             f"{file} does not fit the model: {'; '.join(listed)}{_projections(missing)}; "
             "give weights of this architecture, or choose the task that they belong to"
@@ -69,7 +68,7 @@ def _state_dict(content: Any, file: Path) -> tuple[str, dict[str, Tensor]]:
 
 def _description(content: Any) -> str:
     if isinstance(content, dict):
-        return f"a dict with {_listing([str(key) for key in content]) or 'nothing in it'}"
+        return f"a dict with {listing([str(key) for key in content]) or 'nothing in it'}"
     return f"a {type(content).__name__}"
 
 
@@ -97,16 +96,10 @@ def _check_classes(shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]], c
 
 
 def _projections(missing: list[str]) -> str:
-    """Why, if all that weights lack is projection shortcuts: torchvision's ResNet-34 has none in its first stage."""
-    blocks = sorted({name.partition(".downsample.")[0] for name in missing if ".downsample." in name})
-    if not blocks or any(".downsample." not in name for name in missing):
+    """Why, if all that weights lack is the first block's projection, which torchvision's ResNet-34 does not have."""
+    if not missing or any(not name.startswith("layer1.0.downsample.") for name in missing):
         return ""
     return (
-        f": the model has a projection shortcut in {', '.join(blocks)} where the network of these weights has none "
+        ": the model has a projection shortcut in layer1.0 where the network of these weights has none "
         "(extra_projection; --set extra_projection=false builds the model without)"
     )
-
-
-def _listing(names: list[str]) -> str:
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

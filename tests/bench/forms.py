@@ -18,7 +18,7 @@ from aabench.profile.workload import workload
 from tests.bench.interleave import interleave
 
 
-def issue_layer(attention: str, side: int) -> nn.Module:
+def benchmarked_layer(attention: str, side: int) -> nn.Module:
     """128 -> 128 channels, Nh 8, dk 160, dv 24."""
     layer = AAConv2d(128, 128, 3, feature_size=(side, side), kappa=0.2, upsilon=0.2, num_heads=8, attention=attention)
     assert (layer.key_channels, layer.value_channels) == (160, 24)
@@ -26,7 +26,7 @@ def issue_layer(attention: str, side: int) -> nn.Module:
 
 
 def layer_call(attention: str, asked: dict[str, Any]) -> Callable[[], None]:
-    layer = issue_layer(attention, asked["side"])
+    layer = benchmarked_layer(attention, asked["side"])
     x = torch.randn(asked["batch"], 128, asked["side"], asked["side"], requires_grad=True)
 
     def infer() -> None:

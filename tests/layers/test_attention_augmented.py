@@ -92,7 +92,7 @@ def test_fused_equals_explicit_with_gradients(height, width, heads, stride, pool
     )
     results = []
     for form in ("explicit", "fused"):
-        aa.attention = form
+        aa.core.attention = form
         aa.zero_grad()
         x = images((height, width)).requires_grad_()
         out = aa(x)

@@ -138,9 +138,9 @@ def test_it_is_a_proper_operator(positions):
 
 
 def test_memory_without_the_matrix():
-    """64x64 in training: no storage of an operator is as large as one map's n x n logits in fp32."""
-    n = 64 * 64
-    largest = max(
-        t.untyped_storage().nbytes() for t in values_and_gradients(attend, inputs((64, 64), batch=1, heads=1))
-    )
-    assert largest < n * n * 4 / 8
+    """64x64 in training, float64: nothing that is allocated has more than an eighth of one map's n x n logits."""
+    given_ = inputs((64, 64), batch=1, heads=1)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as made:
+        values_and_gradients(attend, given_)
+    largest = max(event.self_cpu_memory_usage for event in made.events())
+    assert 0 < largest <= 64**4 * 8 / 8

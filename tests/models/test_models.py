@@ -3,10 +3,20 @@
 import pytest
 import torch
 import torchvision
+from torch import nn
 
 from aabench.errors import AABenchError
 from aabench.layers import BAM, CBAM, GALA
-from aabench.models import create_model, list_models
+from aabench.models import (
+    cifar_resnet,
+    create_model,
+    eaa_resnet,
+    list_models,
+    mnasnet,
+    resnet,
+    squeezenet,
+    wide_resnet,
+)
 
 SMALL = {
     "squeezenet": {},
@@ -185,6 +195,11 @@ def test_another_size_is_an_error_that_names_both():
         small("aa_resnet50")(torch.randn(1, 3, 64, 48))
 
 
+def test_no_two_networks_have_one_name():
+    modules = (cifar_resnet, eaa_resnet, mnasnet, resnet, squeezenet, wide_resnet)
+    assert sum(len(module.NETWORKS) for module in modules) == len(list_models())
+
+
 def test_wildcards():
     assert list_models("aa_resnet*") == ["aa_resnet101", "aa_resnet152", "aa_resnet18", "aa_resnet34", "aa_resnet50"]
 
@@ -193,7 +208,17 @@ def test_wildcards():
     ("name", "arguments", "message"),
     [
         ("aa_resnet51", {}, r"unknown model 'aa_resnet51'; did you mean aa_resnet50"),
-        ("resnet50", {"kappa": 0.2}, "resnet50 takes no argument 'kappa'; it takes width, extra_projection"),
+        ("resnet50", {"kappa": 0.2}, "resnet50 takes no argument 'kappa'; it takes width, extra_projection$"),
+        ("resnet50", {"gate": nn.Identity}, "resnet50 takes no argument 'gate'; it takes width, extra_projection$"),
+        ("aa_resnet50", {"kappa": "abc"}, "model aa_resnet50: kappa='abc': Input should be a valid number"),
+        ("aa_resnet18", {"pooled": "false"}, "model aa_resnet18: pooled='false': Input should be a valid boolean"),
+        (
+            "aa_resnet18",
+            {"mechanism_size": 2.5},
+            r"mechanism_size=2\.5: Input should be a valid integer",
+        ),
+        ("aa_resnet50", {"num_heads": 0}, "num_heads is at least 1, not 0"),
+        ("aa_resnet50", {"kappa": -1.0, "min_key_channels": -5}, "kappa=-1.0, upsilon=0.1 of .* each must be at least"),
         ("aa_resnet50", {"width": 4}, "aa_resnet50 at 32x32 pixels: kappa=0.2, upsilon=0.1 of 8 channels in 8 heads"),
         ("wide_resnet", {"depth": 27}, r"6 n \+ 4 layers, not 27"),
     ],

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aabench.errors import AABenchError
 from aabench.layers import AAConv2d
+from aabench.layers.attention_core import fused_attention
 from aabench.models import create_model
 from aabench.profile import Difference, Way, count, explain_executed
 from aabench.profile.counters import flop_counter
@@ -89,6 +90,14 @@ def test_a_pass_that_really_runs_executes_the_same(mode: str, dtype: str, device
         model(x)
     assert 2 * 2 * found.macs == counter.get_total_flops()
     assert sum(line.model for line in found.operators) == count(model.to(torch.float32), 32).macs
+
+
+def test_a_training_step_of_the_fused_form_counts_its_backward_pass() -> None:
+    # One head of 4 x 4 tokens, d = 3, e = 2: Q K^T and A V; then Q K^T again and the gradients of Q, K, V and A.
+    q, k, v = (torch.zeros(1, 1, 16, c, requires_grad=True) for c in (3, 3, 2))
+    with flop_counter() as counter:
+        fused_attention(q, k, v, None, (4, 4)).sum().backward()
+    assert counter.get_total_flops() == 2 * 16 * 16 * ((3 + 2) + 3 + (3 + 3 + 2 + 2))
 
 
 @st.composite

@@ -57,6 +57,14 @@ def test_resnet34_says_why_torchvisions_does_not_fit(tmp_path):
     load_weights(create_model(task.model, input_size=224, num_classes=1000, extra_projection=False), file)
 
 
+def test_another_missing_projection_gets_no_such_advice(tmp_path):
+    model, file = create_model("resnet18", input_size=64, num_classes=10, width=8), tmp_path / "resnet18.pth"
+    torch.save({name: t for name, t in model.state_dict().items() if not name.startswith("layer2.0.down")}, file)
+    with pytest.raises(AABenchError, match="missing") as refused:
+        load_weights(model, file)
+    assert "extra_projection" not in str(refused.value)
+
+
 def test_other_misfits_are_not_put_down_to_shortcuts(tmp_path):
     weights = get_model("resnet18").state_dict()
     del weights["fc.bias"], weights["layer2.0.downsample.0.weight"]
