@@ -5,18 +5,16 @@ Before each step that runs the target's code it writes which, so that the parent
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1
+from aabench.parent import die_with_parent
 
 
 def main() -> None:
     """Read target and adapter, write the steps and then the report."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for the answer once the parent is gone
+    die_with_parent()  # nobody waits for the answer once the parent is gone
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answer:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the target prints must not mix with the answer
         request = json.load(sys.stdin)
