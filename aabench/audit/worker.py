@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 
 from aabench.parent import die_with_parent
@@ -31,8 +32,8 @@ def main() -> None:
 
         report = examine(request["target"], Adapter.model_validate(request["adapter"]), step)
         print(json.dumps({"report": report.model_dump()}), file=answer, flush=True)
-        # Threads and exit handlers of the target have nothing more to say.
-        os._exit(0)
+        # Threads, exit handlers and processes of the target have nothing more to say; the session is this worker's own.
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
