@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import parts of its own floor and of those below it.
 FLOORS = (
-    {"errors", "allocator", "shard"},
+    {"errors", "allocator", "parent", "shard"},
     {"layers"},
     {"models", "data", "evaluate", "record", "catalog"},
     {

@@ -64,9 +64,9 @@ class Weights(_Part):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         apart = [self.q, self.k, self.v]
-        if (self.qkv is None) == (None in apart) and (self.qkv is None or any(apart)):
+        if self.qkv is None and None in apart:
             raise ValueError("name qkv, or all of q, k and v")
-        if self.qkv is not None and any(apart):
+        if self.qkv is not None and apart != [None, None, None]:
             raise ValueError("name qkv, or q, k and v, not both")
         if (self.row_table is None) != (self.column_table is None):
             raise ValueError("name row_table and column_table, or neither")
@@ -89,6 +89,8 @@ class Trial(_Part):
             raise ValueError(f"{self.num_heads} heads do not divide dk = {self.dk} and dv = {self.dv}")
         if self.dv > self.out_channels:
             raise ValueError(f"dv = {self.dv} of {self.out_channels} output channels")
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size = {self.kernel_size} is even; only odd ones keep a map's size")
         return self
 
 
@@ -112,10 +114,6 @@ class Adapter(_Part):
         if twice := sorted(self.constructor.keys() & self.fixed.keys()):
             raise ValueError(f"{', '.join(twice)} stands in [constructor] and in [fixed]")
         return self
-
-    def argument_of(self, word: Word) -> str | None:
-        """The constructor's argument that means ``word``."""
-        return next((name for name, what in self.constructor.items() if what == word), None)
 
     @property
     def switches_relative(self) -> bool:

@@ -112,7 +112,7 @@ def _against_the_paper(subject: Subject, attended: Tensor, judged: Judged, excus
         if judged.faults == ():
             reason = "its weights have other shapes than the paper's; with them as they are, the equation gives it"
             return Finding(check=check, status="not-checked", reason=reason)
-        size = "cannot be compared with the paper's layer, since its weights have other shapes"
+        differs = "cannot be compared with the paper's layer, since its weights have other shapes"
     else:
         with torch.no_grad():
             share = distance(attended, paper.attend(subject.images()))
@@ -120,12 +120,16 @@ def _against_the_paper(subject: Subject, attended: Tensor, judged: Judged, excus
             within = f"within {share:.0e}" if share else "to the last bit"
             reason = f"equals aabench's AAConv2d with the same weights {within} ({digits})"
             return Finding(check=check, status="pass", reason=reason)
-        size = f"differs from the paper's by {share:.0%} of its largest value"
+        differs = f"differs from the paper's by {share:.0%} of its largest value"
     if judged.faults is not None:
-        return Finding(check=check, status="fail", reason=f"{size}: {'; '.join(fault.says for fault in judged.faults)}")
+        return Finding(
+            check=check, status="fail", reason=f"{differs}: {'; '.join(fault.says for fault in judged.faults)}"
+        )
     if excuse is not None:
-        return Finding(check=check, status="fail", reason=f"{size}; what else differs cannot be told beside: {excuse}")
-    reason = f"{size}, by an unknown cause: none of {len(FAULTS)} known faults gives it, nor up to {MOST} at once"
+        return Finding(
+            check=check, status="fail", reason=f"{differs}; what else differs cannot be told beside: {excuse}"
+        )
+    reason = f"{differs}, by an unknown cause: none of {len(FAULTS)} known faults gives it, nor up to {MOST} at once"
     return Finding(check=check, status="fail", reason=reason, fault="unknown-cause")
 
 
@@ -153,7 +157,8 @@ def _silence(subject: Subject, check: str, form: Form) -> Finding:
     """No fault found: a pass only if every known fault of this check would have shown."""
     others = [fault for fault in applicable(subject.values) if check in fault.checks]
     if not others:
-        return Finding(check=check, status="not-checked", reason="the adapter names no relative tables")
+        reason = "it is not square" if check == PROJECTION else "the adapter names no relative tables"
+        return Finding(check=check, status="not-checked", reason=reason)
     x, heads = subject.images(), subject.trial.num_heads
     own = attend(x, subject.values, heads, form)
     changes = {fault.says: distance(attend(x, subject.values, heads, fault.applied(form)), own) for fault in others}

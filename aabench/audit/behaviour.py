@@ -12,7 +12,7 @@ from aabench.audit.adapter import Adapter
 from aabench.audit.attention import Judged, Layout
 from aabench.audit.faults import distance
 from aabench.audit.finding import Finding
-from aabench.audit.formula import PAPER, attend, fits
+from aabench.audit.formula import PAPER, Form, attend, fits
 from aabench.audit.subject import Size, Subject, make_subject, tables_fit
 from aabench.audit.target import Obstacle, OneSide
 
@@ -32,32 +32,38 @@ def repeated(subject: Subject, out: Tensor) -> Finding:
 def not_square(kind: type[nn.Module], adapter: Adapter, layout: Layout, judged: Judged, *, relative: bool) -> Finding:
     """On maps that are not square it computes what it does on square ones."""
     check = "non-square maps"
-    for size in NOT_SQUARE:
-        by = f"{size[0]}x{size[1]}"
-        try:
-            subject = make_subject(kind, adapter, size, relative=relative)
-            attended = layout.attended(subject(subject.images()))
-        except Obstacle as obstacle:
-            if judged.has("tables-swapped") and not isinstance(obstacle, OneSide):
-                reason = f"{obstacle}; a table of 2H - 1 rows cannot serve W columns"
-                return Finding(check=check, status="not-checked", reason=reason)
-            reason = f"square maps only: {obstacle}"
-            return Finding(check=check, status="fail", reason=reason, fault="square-only")
-        form = judged.form
-        if form is None:
-            reason = "it runs, but the output fits no known form on square maps either"
+    try:
+        subjects = [make_subject(kind, adapter, size, relative=relative) for size in NOT_SQUARE]
+        outs = [layout.attended(subject(subject.images())) for subject in subjects]
+    except Obstacle as obstacle:
+        if judged.has("tables-swapped") and not isinstance(obstacle, OneSide):
+            reason = f"{obstacle}; a table of 2H - 1 rows cannot serve W columns"
             return Finding(check=check, status="not-checked", reason=reason)
-        if not (tables_fit(subject) and fits(subject.values, size, form)):
-            reason = f"right on square maps; on {by} its tables have other lengths than the paper's"
-            return Finding(check=check, status="fail", reason=reason, fault="not-square")
-        expected = attend(subject.images(), subject.values, subject.trial.num_heads, form)
-        share = distance(attended, expected) if attended.shape == expected.shape else float("inf")
-        if share > subject.precision.tolerance:
-            reason = f"on a {by} map it computes something else than on square ones; the output differs by {share:.0%}"
-            return Finding(check=check, status="fail", reason=reason, fault="not-square")
+        reason = f"square maps only: {obstacle}"
+        return Finding(check=check, status="fail", reason=reason, fault="square-only")
     sizes = " and ".join(f"{height}x{width}" for height, width in NOT_SQUARE)
+    if judged.form is None:
+        reason = f"it runs on {sizes}; what it computes is not known"
+        return Finding(check=check, status="not-checked", reason=reason)
+    for subject, attended in zip(subjects, outs, strict=True):
+        if reason := _difference(subject, attended, judged.form):
+            return Finding(check=check, status="fail", reason=reason, fault="not-square")
     what = "the paper's attention" if judged.faults == () else "the same as on square ones"
     return Finding(check=check, status="pass", reason=f"{what} on {sizes}")
+
+
+def _difference(subject: Subject, attended: Tensor, form: Form) -> str:
+    """How the attention on this map is not what it is on square ones; nothing if it is."""
+    by = f"{subject.size[0]}x{subject.size[1]}"
+    if not (tables_fit(subject) and fits(subject.values, subject.size, form)):
+        return f"right on square maps; on {by} its tables have other lengths than the paper's"
+    expected = attend(subject.images(), subject.values, subject.trial.num_heads, form)
+    if attended.shape != expected.shape:
+        return f"on a {by} map its attention is {tuple(attended.shape)}, not {tuple(expected.shape)}"
+    share = distance(attended, expected)
+    if share <= subject.precision.tolerance:
+        return ""
+    return f"on a {by} map it computes something else than on square ones; the output differs by {share:.0%}"
 
 
 def permutation(kind: type[nn.Module], adapter: Adapter, subject: Subject, layout: Layout, judged: Judged) -> Finding:
@@ -78,7 +84,8 @@ def permutation(kind: type[nn.Module], adapter: Adapter, subject: Subject, layou
         except Obstacle as obstacle:
             reason = f"with relative positions switched off, {obstacle}"
             return Finding(check=check, status="fail", reason=reason, fault="no-relative-crashes")
-    for how, without in (ways or {"it has none": subject}).items():
+    ways = ways or {"it has none": subject}
+    for how, without in ways.items():
         share = _unevenness(partial(_attended, layout, without), subject.images())
         if share > subject.precision.tolerance:
             reason = (
@@ -86,7 +93,7 @@ def permutation(kind: type[nn.Module], adapter: Adapter, subject: Subject, layou
                 "another position leaks in, or positions are mixed up"
             )
             return Finding(check=check, status="fail", reason=reason, fault="position-leak")
-    reason = f"without relative positions ({', '.join(ways) or 'it has none'}) pixels may change places"
+    reason = f"without relative positions ({', '.join(ways)}) pixels may change places"
     return Finding(check=check, status="pass", reason=reason)
 
 

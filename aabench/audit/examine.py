@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from torch import nn
 
@@ -36,12 +34,6 @@ def examine(target: str, adapter: Adapter, step: Step) -> Report:
             findings.append(finding)
     except Obstacle as stopped:
         obstacle = str(stopped)
-    except Exception as error:
-        # The target's code is run under running(): this is the audit's own, at weights of shapes that it cannot use.
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}, line {last.lineno}"
-        first = (str(error).strip().splitlines() or ["no message"])[0]
-        obstacle = f"the audit could not use its weights: {type(error).__name__}: {first} ({where})"
     return Report(target=target, findings=tuple(findings), obstacle=obstacle)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -97,7 +98,7 @@ def applicable(values: Values) -> list[Fault]:
         changes = fault.changes
         if values.rows is None:
             changes = tuple(item for item in changes if item[0] not in RELATIVE_CHANGES)
-        if values.output is None:
+        if values.output is None or values.output.shape[0] != values.output.shape[1]:
             changes = tuple(item for item in changes if item[0] != "projection")
         if changes:
             checks = tuple(check for check in fault.checks if values.rows is not None or check != RELATIVE)
@@ -126,9 +127,11 @@ def form_of(faults: tuple[Fault, ...]) -> Form:
 
 
 def distance(out: Tensor, reference: Tensor) -> float:
-    """Largest difference, as a share of the reference's largest value; infinite where ``out`` is no number."""
-    share = ((out - reference).abs().max() / reference.abs().max()).item()
-    return share if share == share else float("inf")
+    """Largest difference, as a share of the reference's largest value; infinite if that is 0 or one is not finite."""
+    difference, largest = (out - reference).abs().max().item(), reference.abs().max().item()
+    if difference == 0:
+        return 0.0
+    return difference / largest if math.isfinite(difference) and largest > 0 else math.inf
 
 
 def _sets(faults: list[Fault]) -> Iterator[tuple[Fault, ...]]:

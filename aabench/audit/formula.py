@@ -122,8 +122,6 @@ def _relative(q: Tensor, k: Tensor, rows: Tensor, columns: Tensor, size: tuple[i
         by_pair = by_pair + rows[..., _offset(y, form.row_offset) + size[0] - 1, :]
     if form.axes in ("both", "columns"):
         by_pair = by_pair + columns[..., _offset(x, form.column_offset) + size[1] - 1, :]
-    if form.axes == "none":
-        return torch.zeros((), dtype=q.dtype)
     side = q[..., :, None, :] if form.relative_of == "queries" else k[..., None, :, :]
     logits = (side * by_pair).sum(-1)
     if form.relative_heads == "summed":

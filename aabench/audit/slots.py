@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from aabench.audit.adapter import Adapter
+from aabench.audit.adapter import Adapter, Trial
 from aabench.audit.formula import Values
 from aabench.audit.target import Obstacle
 
@@ -93,13 +94,13 @@ def find_slots(layer: nn.Module, adapter: Adapter, *, relative: bool) -> Slots:
     """The weights that the adapter names; the tables only where the layer has relative positions.
 
     Raises:
-        Obstacle: there is no such weight, or its shape is not one of its kind.
+        Obstacle: there is no such weight, or the formula cannot use one of its shape.
     """
     names = adapter.weights
     finder = _Finder(layer)
     q, k, v = _projections(finder, adapter)
     with_tables = relative and names.row_table is not None
-    return Slots(
+    slots = Slots(
         q,
         k,
         v,
@@ -109,10 +110,33 @@ def find_slots(layer: nn.Module, adapter: Adapter, *, relative: bool) -> Slots:
         finder.table(names.column_table, names.table_layout) if with_tables else None,
         finder.biases,
     )
+    _check_shapes(slots, adapter.trial)
+    return slots
+
+
+def _check_shapes(slots: Slots, trial: Trial) -> None:
+    """That the formula can be computed with these weights. Whether they are the paper's is a finding."""
+    shapes = {name: slot.view().shape for name, slot in slots.named() if name not in ("rows", "columns")}
+    whose = {name: f"{name}, {slot.name}," for name, slot in slots.named()}
+    if shapes["q"][0] != shapes["k"][0]:
+        raise Obstacle(
+            f"{whose['q']} has {shapes['q'][0]} channels and {whose['k']} {shapes['k'][0]}; queries and keys have "
+            "equally many"
+        )
+    for name, (channels, inputs, height, width) in shapes.items():
+        if name in ("q", "k", "v") and channels % trial.num_heads:
+            raise Obstacle(f"{whose[name]} has {channels} channels, which are not those of {trial.num_heads} heads")
+        wanted = slots.dv if name == "output" else trial.in_channels
+        if inputs != wanted:
+            raise Obstacle(f"{whose[name]} takes {inputs} channels, and what it is applied to has {wanted}")
+        if height % 2 == 0 or width % 2 == 0:
+            raise Obstacle(
+                f"{whose[name]} has a {height}x{width} kernel; the audit knows odd ones, which keep a map's size"
+            )
 
 
 def _projections(finder: _Finder, adapter: Adapter) -> tuple[Slot, Slot, Slot]:
-    names, trial = adapter.weights, adapter.trial
+    names = adapter.weights
     if names.qkv is None:
         q, k, v = (finder.matrix(name) for name in (names.q, names.k, names.v))
         assert q is not None
@@ -124,11 +148,8 @@ def _projections(finder: _Finder, adapter: Adapter) -> tuple[Slot, Slot, Slot]:
     channels = joint.tensor.shape[0]
     dv = _value_channels(finder, adapter)
     dk, odd = divmod(channels - dv, 2)
-    if odd or dk < 1 or dk % trial.num_heads or dv % trial.num_heads:
-        raise Obstacle(
-            f"{names.qkv} has {channels} output channels, which are not 2 dk + dv of {trial.num_heads} heads "
-            f"with dv = {dv}"
-        )
+    if odd or dk < 1:
+        raise Obstacle(f"{names.qkv} has {channels} output channels, which are not 2 dk + dv with dv = {dv}")
     parts, start = {}, 0
     for letter in names.order:
         width = dv if letter == "v" else dk
@@ -157,7 +178,7 @@ class _Finder:
         if name is None:
             return None
         slot = Slot(*self._tensor(name))
-        if slot.tensor.dim() not in (2, 4):
+        if slot.tensor.dim() not in (2, 4) or not slot.tensor.numel():
             raise Obstacle(f"{slot.name} has shape {tuple(slot.tensor.shape)}; a projection has two or four dimensions")
         return slot
 
@@ -187,6 +208,8 @@ class _Finder:
             self._bias_beside(name)
         if not isinstance(found, Tensor):
             raise Obstacle(f"the adapter names {name}, and that is no weight but a {type(found).__name__}")
+        if is_lazy(found):
+            raise Obstacle(f"{name} has no shape before a first call; the audit must know it")
         if not found.is_leaf:
             raise Obstacle(f"{name} is computed and not stored; the adapter must name what it is computed from")
         return name, found

@@ -17,6 +17,7 @@ def structure(subject: Subject, adapter: Adapter) -> Iterator[Finding]:
     """The checks that need no output."""
     yield projection_kernel(subject)
     yield channels(subject, adapter)
+    yield weight_shapes(subject)
     yield table_shape(subject)
     yield parameter_count(subject)
 
@@ -41,12 +42,34 @@ def channels(subject: Subject, adapter: Adapter) -> Finding:
     check = "key and value channels"
     trial, slots = subject.trial, subject.slots
     least = LEAST_KEY_CHANNELS * trial.num_heads
-    allowed = {trial.dk} if adapter.argument_of("kappa") is None else {trial.dk, max(trial.dk, least)}
+    allowed = {trial.dk, max(trial.dk, least)} if "kappa" in adapter.constructor.values() else {trial.dk}
     found = f"dk = {slots.dk} and dv = {slots.dv} in {trial.num_heads} heads"
     if slots.dk in allowed and slots.dv == trial.dv:
         return Finding(check=check, status="pass", reason=f"{found}, as asked for")
     asked = f"dk = {' or '.join(map(str, sorted(allowed)))} and dv = {trial.dv}"
     return Finding(check=check, status="fail", reason=f"{found}; asked for {asked}", fault="channels")
+
+
+def weight_shapes(subject: Subject) -> Finding:
+    """The convolution is (F_out - dv, F_in, k, k), the output projection (dv, dv); its kernel is another check's."""
+    check = "convolution and output"
+    trial, slots = subject.trial, subject.slots
+    kernel = (trial.kernel_size, trial.kernel_size)
+    shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    if slots.conv is not None:
+        wanted = (trial.out_channels - slots.dv, trial.in_channels, *kernel)
+        shapes[slots.conv.name] = (tuple(slots.conv.view().shape), wanted)
+    if slots.output is not None:
+        shapes[slots.output.name] = (tuple(slots.output.view().shape[:2]), (slots.dv, slots.dv))
+    if not shapes:
+        return Finding(check=check, status="not-checked", reason="the adapter names neither")
+    wrong = [
+        f"{name} is {_by(found)}, not {_by(wanted)}" for name, (found, wanted) in shapes.items() if found != wanted
+    ]
+    if wrong:
+        return Finding(check=check, status="fail", reason="; ".join(wrong), fault="weight-shape")
+    reason = ", ".join(f"{name} is {_by(found)}" for name, (found, _) in shapes.items())
+    return Finding(check=check, status="pass", reason=f"{reason}, as asked for")
 
 
 def table_shape(subject: Subject) -> Finding:

@@ -91,6 +91,11 @@ def papers_layer(subject: Subject) -> AAConv2d | None:
     Where the adapter names no convolution branch, the paper's has any weights.
     """
     trial, values = subject.trial, subject.values
+    if (
+        subject.slots.dv > trial.out_channels
+        or len({weight.shape[1:] for weight in (values.q, values.k, values.v)}) > 1
+    ):
+        return None
     aa = AAConv2d(
         trial.in_channels,
         trial.out_channels,
@@ -105,8 +110,6 @@ def papers_layer(subject: Subject) -> AAConv2d | None:
         dtype=torch.float64,
     )
     pairs: list[tuple[Tensor, Tensor | None]] = [(aa.out.weight, values.output)]
-    if values.q.shape[1:] != values.v.shape[1:]:
-        return None
     pairs.append((aa.qkv.weight, torch.cat([values.q, values.k, values.v])))
     if values.conv is not None and aa.conv is not None:
         pairs.append((aa.conv.weight, values.conv))

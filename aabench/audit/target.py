@@ -132,13 +132,15 @@ def run(layer: nn.Module, x: Tensor) -> Tensor:
     """The layer's output, without gradients, detached from its storage.
 
     Raises:
-        Obstacle: forward fails, or gives no single map.
+        Obstacle: forward fails, or gives no single map, or one that holds no numbers.
     """
     size = "x".join(str(n) for n in x.shape[-2:])
     with running(f"forward on a {size} map"), torch.no_grad():
         out = layer(x.clone())
     if not isinstance(out, Tensor) or out.dim() != 4:
         raise Obstacle(f"forward on a {size} map gives {_describe(out)}, not one (N, C, H, W) tensor")
+    if not bool(out.isfinite().all()):
+        raise Obstacle(f"forward on a {size} map gives numbers that are not finite")
     return out.clone()
 
 

@@ -5,18 +5,17 @@ Before each step that runs the target's code it writes which, so that the parent
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import sys
 
-_PR_SET_PDEATHSIG = 1
+from aabench.parent import die_with_parent
 
 
 def main() -> None:
     """Read target and adapter, write the steps and then the report."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for the answer once the parent is gone
+    die_with_parent()  # nobody waits for the answer once the parent is gone
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answer:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what the target prints must not mix with the answer
         request = json.load(sys.stdin)
@@ -33,8 +32,8 @@ def main() -> None:
 
         report = examine(request["target"], Adapter.model_validate(request["adapter"]), step)
         print(json.dumps({"report": report.model_dump()}), file=answer, flush=True)
-        # Threads and exit handlers of the target have nothing more to say.
-        os._exit(0)
+        # Threads, exit handlers and processes of the target have nothing more to say; the session is this worker's own.
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,14 @@ class Catalog(Frozen):
         hint = f"did you mean {', '.join(near)}?" if near else "`aabench list` shows all tasks"
         raise AABenchError(f"unknown task {name!r}; {hint}")
 
+    def checked_name(self, name: str) -> str:
+        """The name itself, which is a task's or a protocol's.
+
+        Raises:
+            AABenchError: it is neither; names the nearest ones.
+        """
+        return name if name in self.protocols else self.task(name).name
+
     def recipe_of(self, task: Task) -> Recipe | None:
         """The task's recipe, or None if it is only evaluated."""
         return None if task.recipe is None else self.recipes[task.recipe]
@@ -182,15 +190,13 @@ class _Reader:
         paper = file.split("/")[0]
         if "paper" in content:
             self._keep(self.papers, Paper, content["paper"], file, "paper")
-        shared, source = content.get("defaults", {}), content.get("source", {})
-        for key, entry in self._entries(content, "recipe", file):
-            own = {**source, **entry.get("source", {})}
-            self._keep(self.recipes, Recipe, {**shared, **entry, "source": own}, file, key)
-        for key, entry in self._entries(content, "task", file):
-            own = {**source, **entry.get("source", {})}
-            self._keep(self.tasks, Task, {"paper": paper, **shared, **entry, "source": own}, file, key)
-        for key, entry in self._entries(content, "sweep", file):
-            self._keep(self.sweeps, Sweep, {**entry, "source": {**source, **entry.get("source", {})}}, file, key)
+        shared, source = (self._mapping(content, name, file, name) for name in ("defaults", "source"))
+        for key, entry in self._sourced(content, "recipe", source, file):
+            self._keep(self.recipes, Recipe, {**shared, **entry}, file, key)
+        for key, entry in self._sourced(content, "task", source, file):
+            self._keep(self.tasks, Task, {"paper": paper, **shared, **entry}, file, key)
+        for key, entry in self._sourced(content, "sweep", source, file):
+            self._keep(self.sweeps, Sweep, entry, file, key)
         for key, entry in self._entries(content, "protocol", file):
             self._keep(self.protocols, Protocol, {"paper": paper, **entry}, file, key)
         table = self._parse(_Table, content.get("table", {}), file, "table")
@@ -206,6 +212,20 @@ class _Reader:
             return
         for index, entry in enumerate(entries):
             yield f"{kind}[{entry.get('name') or entry.get('task') or index + 1}]", entry
+
+    def _sourced(
+        self, content: dict[str, Any], kind: str, source: dict[str, Any], file: str
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The entries of a kind, whose own sources go before the file's."""
+        for key, entry in self._entries(content, kind, file):
+            yield key, {**entry, "source": {**source, **self._mapping(entry, "source", file, f"{key}.source")}}
+
+    def _mapping(self, content: dict[str, Any], name: str, file: str, key: str) -> dict[str, Any]:
+        found = content.get(name, {})
+        if isinstance(found, dict):
+            return found
+        self.fault(file, key, "write it as a table")
+        return {}
 
     def _keep_claims(self, row: _ClaimRow, table: _Table, paper: str, file: str, key: str) -> None:
         name, tag = row.table or table.name, row.tag or table.tag

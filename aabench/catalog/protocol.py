@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from aabench.catalog.schema import Argument, Claim, Frozen, Name, Task
+from aabench.catalog.schema import Argument, Claim, Frozen, Name, Setting, Task
 
-Setting = Literal["full", "scaled"]
-"""``full``: the tasks and their recipe as they are, for a GPU. ``scaled``: the protocol's scaled-down setting."""
+__all__ = ["METRICS", "Protocol", "Scaled", "Setting"]
+
 METRICS = ("top1", "train_loss", "seed_spread", "diverged")
 """What a claim on a protocol may be on; see :func:`aabench.verify.protocol.judge_protocol`."""
 

@@ -15,6 +15,8 @@ Metric = Literal[
     "latency_ms", "memory", "train_loss", "seed_spread", "diverged",
 ]  # fmt: skip
 Kind = Literal["absolute", "delta", "ordinal", "growth"]
+Setting = Literal["full", "scaled"]
+"""Of a protocol. ``full``: the tasks and their recipe as they are, for a GPU. ``scaled``: its scaled-down setting."""
 Data = Literal["cifar10", "cifar100", "imagenet", "imagenet1000", "coco"]
 """``imagenet1000`` is the data bundle's: one image for each class of ImageNet, for calibration."""
 NormalisationName = Literal["cifar100", "imagenet", "caffe"]
@@ -138,7 +140,8 @@ class Claim(Frozen):
     """One number (or one comparison) of one row of one table of a paper."""
 
     id: str
-    """``paper/table/task/metric``, unique."""
+    """``paper/table/task/metric``, unique. With ``-vs-BASELINE`` after the task and ``-growth`` after the metric, where
+    that is claimed; then ``/SWEEP`` that judges it; at the end ``@NAME`` of a protocol's scaled-down setting."""
     paper: str
     table: str
     row: str
@@ -156,7 +159,7 @@ class Claim(Frozen):
     baseline (of a cost: task < baseline), or on growing slower with the side than the baseline does."""
     sweep: str | None = None
     """The sweep (:mod:`aabench.catalog.sweep`) that judges a claim on a cost or on growth."""
-    setting: Literal["full", "scaled"] = "full"
+    setting: Setting = "full"
     """Whether runs as the tasks define them judge it, or those of its protocol's scaled-down setting."""
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aabench.audit import Report
 
 STYLES = {"pass": "green", "fail": "bold red", "not-checked": "yellow"}
+LONGEST = 86_400
 TRUST = (
     "audit imports and runs the code of {target}, with your rights: files, network and all. Nothing was run. "
     "Read that code; if you trust it, say --trust"
@@ -55,8 +56,8 @@ def _check(target: str, timeout: float) -> None:
     place, colon, name = target.rpartition(":")
     if not (colon and place and name.isidentifier()):
         raise AABenchError(f"target is module:Class or path/to/file.py:Class, not {target!r}")
-    if timeout <= 0:
-        raise AABenchError(f"timeout must be above 0 seconds, got {timeout:g}")
+    if not 0 < timeout <= LONGEST:
+        raise AABenchError(f"timeout must be above 0 and at most {LONGEST} seconds, a day; got {timeout:g}")
 
 
 def _print(report: Report) -> None:
@@ -80,7 +81,9 @@ def _summary(report: Report) -> str:
     said = []
     if report.differences:
         said.append(f"differs from the paper: {', '.join(report.differences)}")
-    elif report.findings and not report.obstacle:
+    elif report.exit_code == 1:
+        said.append(f"fails: {', '.join(finding.check for finding in report.findings if finding.status == 'fail')}")
+    elif report.exit_code == 0:
         said.append("conforms to the paper")
     if report.obstacle:
         said.append(f"{'the audit stopped' if report.findings else 'could not be audited'}: {report.obstacle}")

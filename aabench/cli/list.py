@@ -33,8 +33,11 @@ def list_tasks(
         and (model is None or fnmatch.fnmatch(task.model, model))
     ]
     rows = [_row(catalog, task) for task in tasks]
+    chosen = {task.name for task in tasks}
+    protocols = [protocol for protocol in catalog.protocols.values() if chosen & set(protocol.tasks)]
     if json:
-        typer.echo(json_module.dumps(rows, indent=2))
+        content = {"tasks": rows, "protocols": [protocol.model_dump(mode="json") for protocol in protocols]}
+        typer.echo(json_module.dumps(content, indent=2))
         return
     width = {key: max(len(key), *(len(str(row[key])) for row in rows)) for key in rows[0]} if rows else {}
     if rows:
@@ -42,12 +45,11 @@ def list_tasks(
     for row in rows:
         typer.echo("  ".join(str(row[key]).ljust(width[key]) for key in width).rstrip())
     typer.echo(f"{len(rows)} of {len(catalog.tasks)} tasks; `aabench show TASK` shows one")
-    for protocol in catalog.protocols.values():
-        if set(protocol.tasks) & {task.name for task in tasks}:
-            typer.echo(
-                f"protocol {protocol.name}: {len(protocol.tasks)} of the tasks, trained with paired seeds; "
-                f"`aabench show {protocol.name}` shows it"
-            )
+    for protocol in protocols:
+        typer.echo(
+            f"protocol {protocol.name}: {len(protocol.tasks)} of the tasks, trained with paired seeds; "
+            f"`aabench show {protocol.name}` shows it"
+        )
 
 
 def _row(catalog: Catalog, task: Task) -> dict[str, str | int]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from aabench.cli.console import exit_code_of_stopped
 from aabench.errors import AABenchError
 
 if TYPE_CHECKING:
     from aabench.campaign import Trial
     from aabench.catalog import Protocol
     from aabench.catalog.protocol import Setting
-    from aabench.data import Images
     from aabench.reproduce import Job
-    from aabench.train import Plan, Progress
 
 
 def run_protocol(job: Job, protocol: Protocol, given: str | None, seeds: range, shard: str | None, log: Path) -> None:
@@ -93,25 +91,12 @@ def _train(job: Job, protocol: Protocol, setting: Setting, left: Sequence[Trial]
             typer.echo(f"    top-1 {top1:.2f} %, training loss {loss:.4f}")
             continue
         typer.echo(f"    {row.status}: {row.error}")
-        if isinstance(error, KeyboardInterrupt) or error.exit_code > 128:
+        if row.status == "interrupted":
             typer.echo(f"  stopped after {number - 1} of {len(left)} trainings: --resume goes on")
-            raise typer.Exit(getattr(error, "exit_code", 128 + signal.SIGINT))
+            raise typer.Exit(exit_code_of_stopped(error))
         if record.DIVERGED not in row.detail:
             raise error
 
 
 def _duration(hours: float) -> str:
     return f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
-
-
-class Trials:
-    """Tells a person how each training of a protocol goes; what all take was said before."""
-
-    def training(self, plan: Plan, train_set: Images) -> None:
-        """Nothing."""
-
-    def progress(self) -> Progress:
-        """A bar with loss, accuracy, images/s and time left."""
-        from aabench.cli.progress import Bar
-
-        return Bar()

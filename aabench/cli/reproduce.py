@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from aabench.cli.console import Console, Quiet, exit_code_of_stopped
 from aabench.cli.options import LOG, DataOption, DeviceOption, LogOption, pick_device
-from aabench.cli.protocol import Trials, run_protocol
+from aabench.cli.protocol import run_protocol
 from aabench.cli.verify import print_verdicts, report_broken
 from aabench.errors import AABenchError
 
 if TYPE_CHECKING:
     from aabench.catalog import Catalog
-    from aabench.data import Images
     from aabench.levels import Level, Reach
     from aabench.record import Measurement
     from aabench.reproduce import Job
-    from aabench.train import Plan, Progress
 
 
 def reproduce(
@@ -67,11 +65,12 @@ def reproduce(
     catalog = load_catalog()
     names = _choose(catalog, tasks, all_tasks)
     of_protocol = names[0] in catalog.protocols
-    _check_options(names, of_protocol, {"--protocol": protocol, "--shard": shard}, {"--level": level, "--set": changes})
+    foreign = {"--level": level, "--set": changes, "--checkpoint": checkpoint}
+    _check_options(names, of_protocol, {"--protocol": protocol, "--shard": shard}, foreign)
     if level is not None and level not in LEVELS:
         raise AABenchError(f"unknown level {level!r}; one of {', '.join(LEVELS)}")
-    if checkpoint is not None and (of_protocol or level not in (None, "eval")):
-        raise AABenchError(f"--checkpoint goes with level eval, not {level or 'a protocol'}")
+    if checkpoint is not None and level not in (None, "eval"):
+        raise AABenchError(f"--checkpoint goes with level eval, not {level}")
     if seeds > 1 and level in ("structure", "eval"):
         raise AABenchError(f"--seeds goes with level smoke or train: level {level} has no seed")
 
@@ -92,13 +91,13 @@ def reproduce(
         channels_last=channels_last,
         device=pick_device(device),
         directory=log.parent,
-        reporter=Trials() if of_protocol else Console(),
+        reporter=Quiet() if of_protocol else Console(),
     )
     span = range(seed, seed + seeds)
     if of_protocol:
         run_protocol(job, catalog.protocols[names[0]], protocol, span, shard, log)
         raise typer.Exit(_judge(catalog, names, log))
-    errors = [error for name in names for error in _one(job, name, level, log, span)]
+    errors = [error for name in names for error in _one(job, name, level, log, span, alone=len(names) == 1)]
     code = _judge(catalog, names, log)
     raise typer.Exit(errors[0].exit_code if errors else code)
 
@@ -108,7 +107,7 @@ def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[
         raise AABenchError("give tasks, or --all for all of them; `aabench list` shows them")
     if all_tasks:
         return [task.name for task in catalog.tasks.values() if task.blocked is None]
-    names = [name if name in catalog.protocols else catalog.task(name).name for name in dict.fromkeys(tasks or ())]
+    names = [catalog.checked_name(name) for name in dict.fromkeys(tasks or ())]
     protocol = next((name for name in names if name in catalog.protocols), None)
     if protocol is not None and len(names) > 1:
         raise AABenchError(f"{protocol} is a protocol: give it alone")
@@ -123,16 +122,24 @@ def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], for
             raise AABenchError(f"{option} does not go with {names[0]}, {kind}")
 
 
-def _one(job: Job, name: str, given: str | None, log: Path, seeds: range) -> Iterator[AABenchError]:
+def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alone: bool) -> Iterator[AABenchError]:
     """Measure one task: its structure, then the level, with each seed where it has one. Errors are printed, logged,
     and given back.
+
+    Raises:
+        AABenchError: several seeds of a task that was named ``alone``, at a level that has none.
     """
     from aabench.record import append
     from aabench.reproduce import attempt
 
     reach = job.reach(job.catalog.task(name))
     level = cast("Level | None", given) or reach.level
+    unseeded = len(seeds) > 1 and level in ("structure", "eval")
+    if unseeded and alone:
+        raise AABenchError(f"--seeds goes with level smoke or train: level {level}, {name}'s highest here, has no seed")
     typer.echo(_announcement(reach, level))
+    if unseeded:
+        typer.echo(f"  level {level} has no seed: measured once")
     steps: list[tuple[Level, int]] = [("structure", seeds[0])]
     if level in ("smoke", "train"):
         steps += [(level, seed) for seed in seeds]
@@ -144,9 +151,9 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range) -> Ite
         row, error = attempt(replace(job, seed=seed), name, step)
         append(log, row)
         typer.echo(_summary(row))
-        if isinstance(error, KeyboardInterrupt) or (error is not None and error.exit_code > 128):
-            raise typer.Exit(getattr(error, "exit_code", 128 + signal.SIGINT))
-        if error is not None:
+        if row.status == "interrupted":
+            raise typer.Exit(exit_code_of_stopped(error))
+        if isinstance(error, AABenchError):
             yield error
             return
 
@@ -197,29 +204,3 @@ def _judge(catalog: Catalog, names: list[str], log: Path) -> int:
     verdicts = judge_all(catalog, content.rows, names)
     print_verdicts(verdicts)
     return exit_code(verdicts)
-
-
-class Console:
-    """Tells a person what goes on."""
-
-    def training(self, plan: Plan, train_set: Images) -> None:
-        """Print what a training will need, and how many seeds decide the paper's claim."""
-        from aabench.catalog import load_catalog
-        from aabench.train import estimate
-        from aabench.verify import plan_seeds
-
-        cost = estimate(plan, train_set)
-        typer.echo(
-            f"  {cost.steps:,} steps of {plan.recipe.batch_size} images; {cost.images_per_second:.0f} images/s "
-            f"(measured on {cost.measured_steps} steps of {cost.measured_batch}): about {cost.hours:.1f} hours"
-        )
-        catalog = load_catalog()
-        top1 = next((claim for claim in catalog.claims_of(plan.task) if claim.metric == "top1"), None)
-        needed = plan_seeds(top1, catalog) if top1 is not None else None
-        typer.echo(f"  {needed}" if needed else "  the paper gives no effect on top-1 to decide")
-
-    def progress(self) -> Progress:
-        """A bar with loss, accuracy, images/s and time left."""
-        from aabench.cli.progress import Bar
-
-        return Bar()

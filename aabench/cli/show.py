@@ -76,12 +76,13 @@ def _show_protocol(protocol: Protocol, catalog: Catalog, json: bool) -> None:
         typer.echo(json_module.dumps(content, indent=2))
         return
     recipe = catalog.recipe_of(catalog.task(protocol.tasks[0]))
+    assert recipe is not None  # the catalog has checked that they have one
     changes = ", ".join(f"{key}={value}" for key, value in protocol.scaled.changes.items())
     some = ", ".join(f"{key}={value}" for key, value in protocol.scaled.changes_where_set.items())
     typer.echo(f"{protocol.name}: a protocol, its networks are trained with the same seeds")
     typer.echo(f"  baselines   {', '.join(protocol.baselines)}")
     typer.echo(f"  candidates  {', '.join(protocol.candidates)}")
-    typer.echo(f"  full        recipe {recipe.name if recipe else ''} as it is")
+    typer.echo(f"  full        recipe {recipe.name} as it is")
     typer.echo(
         f"  scaled      {protocol.scaled.title}: {changes}" + (f"; where a task sets it, {some}" if some else "")
     )

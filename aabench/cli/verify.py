@@ -25,7 +25,7 @@ def verify(
     from aabench.verify import exit_code, judge_all
 
     catalog = load_catalog()
-    names = [name if name in catalog.protocols else catalog.task(name).name for name in tasks] if tasks else None
+    names = [catalog.checked_name(name) for name in tasks] if tasks else None
     content = record.read(log)
     report_broken(content, log)
     verdicts = judge_all(catalog, content.rows, names)

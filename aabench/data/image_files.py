@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import signal
@@ -22,9 +21,9 @@ from aabench.data.batch import Batch, Unreadable
 from aabench.data.crops import centre_crop, inception_crop
 from aabench.data.decode import CannotDecode, read_image
 from aabench.data.epoch import draw_epoch
+from aabench.parent import die_with_parent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PR_SET_PDEATHSIG = 1
 
 AHEAD = 2
 """Batches that each worker is asked for ahead."""
@@ -189,7 +188,7 @@ def _signals_held_back() -> Iterator[None]:
 
 def _start_worker(_: int) -> None:
     """The signals that it was started deaf to stay so; it ends with the process that it decodes for."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
 
 
 def _random_view(image: Tensor, index: int, *, size: int, seed: int, epoch: int) -> Tensor:

@@ -5,23 +5,21 @@ It imports what the job needs and little else: its start is most of a small poin
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from importlib import import_module
 
 from aabench.errors import AABenchError
+from aabench.parent import die_with_parent
 
 JOBS = ("measure", "modules")
 """Modules of this package with a ``run(point) -> answer``."""
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Read job and point, write the answer; a failure that Python can catch is one too, with ``error``."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nobody waits for the answer once the parent is gone
+    die_with_parent()  # nobody waits for the answer once the parent is gone
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answer:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not mix with the answer
         request = json.load(sys.stdin)

@@ -17,9 +17,9 @@ MEANING = {
     f"points of the paper's number, an increase in latency: within {LATENCY_MARGIN:g}; memory: less at every side; "
     "growth: never faster from one side to the next",
     "consistent": "the interval holds the paper's number, and reaches more than that beyond it; memory: less at some "
-    "sides; growth: slower at the largest sides",
+    "sides; growth: the last step at which they differ is slower",
     "contradicted": "what we measured prints as another number; an accuracy or latency: its interval does not hold the "
-    "paper's; memory: less at no side; growth: not slower even at the largest sides",
+    "paper's; memory: less at no side; growth: the last step at which they differ is faster, or there is none",
     "underpowered": "the interval is wider than the effect that the paper claims: too few seeds or images to tell; or "
     "sides are missing",
     "blocked": "it needs something that is not here",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aabench.catalog import Catalog, Claim, Task
-from aabench.catalog.schema import Quantity
 from aabench.levels import PIPELINES, TITLES
 from aabench.record import Level, Measurement
 from aabench.verify.effect import claimed_effect, plan_seeds
 from aabench.verify.estimate import Estimate, estimate_accuracy, estimate_difference
 from aabench.verify.evidence import Evidence, accuracy_runs, evidence
+from aabench.verify.place import place_value
 from aabench.verify.statistics import Interval
 from aabench.verify.unjudged import blocked, not_measured
 from aabench.verify.verdict import Judgement, Verdict
@@ -66,22 +66,13 @@ def _place(claim: Claim, estimate: Estimate, catalog: Catalog) -> tuple[Judgemen
         return "underpowered", "decides nothing"
     if claim.value is None:
         return _place_sign(estimate.interval)
-    decided = _place_value(claim.value, estimate.interval)
+    decided = place_value(claim.value, estimate.interval, MARGIN)
     effect = claimed_effect(claim, catalog)
     width = estimate.interval.width
     if decided[0] != "contradicted" and effect is not None and width > effect.points:
         over = f"the claimed effect over {effect.baseline}"
         return "underpowered", f"is {width:.2f} points wide, and {over} is {effect.points:.1f}"
     return decided
-
-
-def _place_value(claimed: Quantity, interval: Interval) -> tuple[Judgement, str]:
-    low, high = claimed.interval
-    if low - MARGIN <= interval.low and interval.high <= high + MARGIN:
-        return "verified", f"lies within {MARGIN} points of {claimed}"
-    if interval.low < high and low <= interval.high:
-        return "consistent", f"holds {claimed}, and reaches more than {MARGIN} points beyond it"
-    return "contradicted", f"does not hold {claimed}"
 
 
 def _place_sign(interval: Interval) -> tuple[Judgement, str]:

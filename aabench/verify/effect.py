@@ -58,15 +58,13 @@ def plain_task(task: Task, catalog: Catalog) -> Task | None:
 
 
 def claimed_effect(claim: Claim, catalog: Catalog) -> Effect | None:
-    """The difference that a claim on accuracy is about; None if the paper gives none (or gives 0; or of a protocol).
+    """The difference that a claim on accuracy is about; None if the paper gives none (or gives 0).
 
     A delta is its own effect. An absolute value's effect is its difference to what the paper prints for the plain
     network. An ordinal claim has the effect of the two absolute values that the paper prints, where it does.
     """
     if claim.kind == "delta" and claim.value is not None and claim.baseline is not None:
         return _effect(claim.value.value, claim.baseline)
-    if claim.task in catalog.protocols:
-        return None
     plain = plain_task(catalog.tasks[claim.task], catalog)
     baseline = claim.baseline or (plain.name if plain else None)
     ours = claim.value.value if claim.value else _printed(claim.task, claim.metric, catalog)

@@ -23,8 +23,8 @@ def judge_growth(claim: Claim, sweep: Sweep, rows: Sequence[Measurement]) -> Ver
     """Judge that a cost grows slower than the baseline's, by counts and predictions, which are exact.
 
     Both costs' ratio is looked at from each side of the sweep to the next. Verified: it never rises, and the difference
-    of the exponents fitted over all sides lies below 0 with its whole interval. Consistent: it falls at the largest
-    sides. Contradicted: it does not even there. Underpowered while sides are missing.
+    of the exponents fitted over all sides lies below 0 with its whole interval. Consistent: the last step at which they
+    differ is slower. Contradicted: it is faster, or there is none. Underpowered while sides are missing.
     """
     ways = curves(claim, sweep, rows, _NUMBERS[claim.metric])
     found = next((of for of in ways if fits(of.way, sweep) and len(of.sides) >= LEAST), None)
@@ -62,7 +62,7 @@ def _flops(row: Measurement) -> float | int | None:
 
 
 _NUMBERS: dict[str, Number] = {"memory": _growing_memory, "flops": _flops}
-_CONVENTIONS = {"memory": "predicted_live without the weights'", "flops": DEFAULT_CONVENTION}
+_CONVENTIONS = {"memory": "predicted_live without the weights", "flops": DEFAULT_CONVENTION}
 
 
 def _steps(of: Curves) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from aabench.catalog import Claim, Sweep
 from aabench.catalog.schema import Quantity
 from aabench.record import Measurement
+from aabench.verify.place import place_value
 from aabench.verify.points import Curves, command, curves, eager, failures, fits
 from aabench.verify.statistics import Interval
 from aabench.verify.verdict import Judgement, Verdict
@@ -81,14 +82,10 @@ def _place(claimed: Quantity, interval: Interval | None) -> tuple[Judgement, str
     """Where the interval lies to the claim: (status, why)."""
     if interval is None:
         return "underpowered", "decides nothing: too few calls for an interval"
-    low, high = claimed.interval
-    if low - LATENCY_MARGIN <= interval.low and interval.high <= high + LATENCY_MARGIN:
-        return "verified", f"lies within {LATENCY_MARGIN:g} points of {claimed}"
-    if interval.high <= low or high <= interval.low:
-        return "contradicted", f"does not hold {claimed}"
-    if interval.width > abs(claimed.value):
+    decided = place_value(claimed, interval, LATENCY_MARGIN)
+    if decided[0] == "consistent" and interval.width > abs(claimed.value):
         return "underpowered", f"is {interval.width:.1f} points wide, and the claimed increase is {claimed}"
-    return "consistent", f"holds {claimed}, and reaches more than {LATENCY_MARGIN:g} points beyond it"
+    return decided
 
 
 def _show(increase: tuple[float, Interval | None]) -> str:

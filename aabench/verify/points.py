@@ -39,19 +39,27 @@ class Curves:
 def curves(claim: Claim, sweep: Sweep, rows: Iterable[Measurement], number: Number) -> list[Curves]:
     """The curves of each way in which both tasks were run in the sweep's mode at some of its sides.
 
-    Those with the most sides come first, of equally many the newest. Of two rows of a point the newer counts. The side
-    is what a sweep varies: it is the one alteration of a task that is let through.
+    Those with the most sides come first, of equally many the newest. Of two rows of a point the newer counts.
     """
-    chosen = {
-        row.id: row
-        for row in rows
-        if row.task in (claim.task, claim.baseline)
-        and row.altered.keys() <= {"input_size"}
-        and (row.settings.get("input_size"), row.settings.get("mode")) in {(side, sweep.mode) for side in sweep.sides}
-    }
+    chosen = {row.id: row for row in rows if _is_of(row, claim, sweep)}
     ordered = sorted(chosen.values(), key=lambda row: row.time)
     found = [_curves(claim, way, points, number) for way, points in by_way(ordered)]
     return sorted((of for of in found if of.sides), key=_sides_then_time, reverse=True)
+
+
+def _is_of(row: Measurement, claim: Claim, sweep: Sweep) -> bool:
+    """Whether a row, finished or not, is a point of the sweep for the claim's task or its baseline.
+
+    The side is what a sweep varies: it is the one alteration of a task that is let through. Trials under a memory
+    limit, and modules one by one, are no points.
+    """
+    return (
+        row.task in (claim.task, claim.baseline)
+        and row.altered.keys() <= {"input_size"}
+        and row.settings.get("mode") == sweep.mode
+        and row.settings.get("input_size") in sweep.sides
+        and not {"memory_limit", "by_module"} & row.settings.keys()
+    )
 
 
 def _curves(claim: Claim, way: Way, points: Sequence[Measurement], number: Number) -> Curves:
@@ -114,10 +122,7 @@ def failures(claim: Claim, sweep: Sweep, rows: Iterable[Measurement]) -> str:
     failed = [
         row
         for row in rows
-        if row.task in (claim.task, claim.baseline)
-        and (row.level, row.status) in {("predict", "failed"), ("profile", "failed")}
-        and row.settings.get("mode") == sweep.mode
-        and row.settings.get("input_size") in sweep.sides
+        if row.level in ("predict", "profile") and row.status == "failed" and _is_of(row, claim, sweep)
     ]
     if not failed:
         return ""

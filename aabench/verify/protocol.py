@@ -21,13 +21,13 @@ Runs = dict[int, Measurement]
 class _Estimate(NamedTuple):
     """What the seeds give: above ``nothing`` if the claim holds."""
 
-    value: float
+    value: float | None
     interval: Interval | None
     unit: str
     text: str
     """What was found, and how, in words: goes before ``lies above ...``."""
     more: str
-    """What would decide it, if this does not."""
+    """What would decide it, if this does not; empty where nothing is known of that."""
     nothing: float = 0.0
     """The value of no difference."""
 
@@ -67,7 +67,7 @@ def judge_protocol(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
         claim=claim,
         status=status,
         reason=f"{under}{estimate.text} {why}{comparison.aside(claim.metric)}",
-        measured=None if math.isnan(estimate.value) else estimate.value,
+        measured=estimate.value,
         unit=estimate.unit,
         convention=None if claim.metric == "diverged" else "last",
         interval=(interval.low, interval.high) if interval else None,
@@ -79,11 +79,11 @@ def judge_protocol(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
 
 def _not_run(claim: Claim, runs: dict[str, Runs]) -> Verdict:
     begun = sorted(set().union(*runs.values()))
-    command = f"aabench reproduce {claim.task} --protocol {claim.setting} --seeds 3"
-    reason = f"`{command}` measures it"
+    command = f"aabench reproduce {claim.task} --protocol {claim.setting}"
+    reason = f"`{command} --seeds 3` measures it"
     if begun:
         lacking = [name for name, own in runs.items() if begun[0] not in own]
-        reason = f"seed {begun[0]} lacks {', '.join(lacking)}: `{command} --resume` goes on"
+        reason = f"seed {begun[0]} lacks {', '.join(lacking)}: `{command} --seed {begun[0]} --seeds 3 --resume` goes on"
     return Verdict(claim=claim, status="not-run", reason=reason)
 
 
@@ -91,7 +91,7 @@ def _place(estimate: _Estimate, seeds: int) -> tuple[Judgement, str]:
     interval, nothing = estimate.interval, f"{estimate.nothing:g}"
     if interval is None:
         one = "one seed has no interval" if seeds == 1 else "these seeds give no interval"
-        return "underpowered", f"decides nothing: {one}; {estimate.more}"
+        return "underpowered", "; ".join(filter(None, (f"decides nothing: {one}", estimate.more)))
     if interval.low > estimate.nothing:
         return "verified", f"lies above {nothing}"
     if interval.high < estimate.nothing:
@@ -137,15 +137,16 @@ def _best_top1(given: _Comparison) -> _Estimate:
     found = {name: given.differences(name, "top1") for name in given.protocol.candidates}
     found = {name: own for name, own in found.items() if own}  # one that never ended well cannot be the best
     if not found:
-        return _Estimate(
-            math.nan, None, "points", "of the candidates, no run ended well together with the baseline's:", ""
-        )
-    best = max(found, key=lambda name: sum(found[name]) / len(found[name]))
+        return _Estimate(None, None, "points", "of the candidates, no run ended well together with the baseline's:", "")
+    best = max(found, key=lambda name: _mean(found[name]))
     interval = best_of(list(found.values()))
-    value = sum(found[best]) / len(found[best])
-    how = f"{_seeds(given)}, Student, Bonferroni over {len(found)}" if interval else _seeds(given)
+    value = _mean(found[best])
+    seeds = _paired(len(given.seeds))
+    how = f"{seeds}, Student, Bonferroni over {len(found)}" if interval else seeds
     text = f"the best of {len(found)} is {best}, {value:+.2f} points{_bounds(interval, '+.2f')} ({how})"
-    more = _would_decide(pairs_needed(found[best], ALPHA / len(found)))
+    more = _would_decide(pairs_needed(found[best], ALPHA / len(found)) if interval else None)
+    if few := [name for name, own in found.items() if len(own) < 2]:
+        more = f"it takes two seeds that {', '.join(few)} and {given.baseline} end well"
     return _Estimate(value, interval, "points", f"{text} over {given.baseline}", more)
 
 
@@ -153,14 +154,14 @@ def _training_loss(given: _Comparison) -> _Estimate:
     means = {name: _mean(own) for name in given.augmented if (own := given.differences(name, "train_loss"))}
     differences = list(_mean_differences(given))
     if not differences:
-        return _Estimate(math.nan, None, "nats", "no augmented network ended well together with the baseline:", "")
+        return _Estimate(None, None, "nats", "no augmented network ended well together with the baseline:", "")
     interval = student(differences) if len(set(differences)) > 1 else None
     least, most = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])
     value = _mean(differences)
     text = (
         f"{value:+.3f} nats{_bounds(interval, '+.3f')} over {given.baseline} "
         f"in the mean of {len(means)} augmented networks "
-        f"({_seeds(given)}{', Student' if interval else ''}; "
+        f"({_paired(len(given.seeds))}{', Student' if interval else ''}; "
         f"from {means[least]:+.3f}, {least}, to {means[most]:+.3f}, {most})"
     )
     return _Estimate(value, interval, "nats", text, _would_decide(pairs_needed(differences)))
@@ -182,14 +183,14 @@ def _spread(given: _Comparison) -> _Estimate:
     ours = [[values[name][seed] for seed in shared] for name in given.augmented]
     logs = log_spreads(ours, [values[given.baseline][seed] for seed in shared])
     if logs is None:
-        text = f"the spread of the training loss over {len(shared)} paired seeds"
-        return _Estimate(math.nan, None, "times", text, "it takes three seeds that all networks end well", 1.0)
+        text = f"the spread of the training loss over {_paired(len(shared))}"
+        return _Estimate(None, None, "times", text, "it takes three seeds that all networks end well", 1.0)
     found = student(logs)
-    interval = Interval(*(math.exp(min(end, 700.0)) for end in (found.estimate, found.low, found.high)))
+    interval = Interval(*(math.exp(end) for end in (found.estimate, found.low, found.high)))
     text = (
         f"the training loss of {len(ours)} augmented networks spreads {interval.estimate:.2f} times "
         f"as much over seeds as that of {given.baseline}, in the geometric mean{_bounds(interval, '.2f')} "
-        f"({len(shared)} paired seeds, jackknife)"
+        f"({_paired(len(shared))}, jackknife)"
     )
     more = _would_decide(pairs_needed(logs))
     return _Estimate(interval.estimate, interval, "times", text, more, 1.0)
@@ -223,8 +224,8 @@ def _would_decide(seeds: int | None) -> str:
     return f"{seeds} seeds would decide, if difference and deviation stay as they are"
 
 
-def _seeds(given: _Comparison) -> str:
-    return f"{len(given.seeds)} paired seed{'s' if len(given.seeds) > 1 else ''}"
+def _paired(seeds: int) -> str:
+    return f"{seeds} paired seed{'' if seeds == 1 else 's'}"
 
 
 def _bounds(interval: Interval | None, form: str) -> str:

@@ -39,8 +39,8 @@ class Verdict(Frozen):
     measured: int | float | None = None
     """In ``unit``. None where nothing that counts was measured."""
     unit: str | None = None
-    """``parameters``, ``FLOPs``, ``%``, ``points``, ``images``, ``bytes``: never scaled. ``exponent``: how much faster
-    than the baseline it grows with the side."""
+    """``parameters``, ``FLOPs``, ``%``, ``points``, ``images``, ``bytes``, ``nats``: never scaled. ``exponent``: how
+    much faster than the baseline it grows with the side. ``times``: a ratio to the baseline's."""
     convention: str | None = None
     """How it was counted, or which epoch it is of."""
     interval: tuple[float, float] | None = None

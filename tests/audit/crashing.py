@@ -5,6 +5,8 @@ import signal
 import sys
 import time
 
+from torch import nn
+
 from tests.audit.right import Plain
 
 print("said while it is imported")
@@ -41,6 +43,36 @@ class Sleeps(Plain):
         if os.fork() == 0:  # a child that would keep the pipes open
             time.sleep(60)
         time.sleep(60)
+
+
+class LeavesAChild(Plain):
+    """It holds stderr for longer than the audit's time."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        if os.fork() == 0:
+            time.sleep(60)
+            os._exit(0)
+
+
+class GivesNothing(Plain):
+    def project(self, o):
+        return self.out(o) * float("nan")
+
+
+class EvenKernel(Plain):
+    qkv_kernel = 2
+
+
+class OddKeys(Plain):
+    def __init__(self, *, dk, **options):
+        super().__init__(dk=dk + 1, **options)
+
+
+class Lazy(Plain):
+    def __init__(self, *, dv, **options):
+        super().__init__(dv=dv, **options)
+        self.out = nn.LazyConv2d(dv, 1, bias=False)
 
 
 class GivesPair(Plain):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from aabench.audit import Adapter, Report, load_adapter
 from aabench.audit.examine import examine
@@ -52,7 +53,7 @@ def test_a_right_layer_conforms(style):
     report = audited(f"tests.audit.right:{style}", STYLES[style])
     assert (failed(report), report.differences, report.obstacle, report.exit_code) == ([], (), None, 0)
     assert [finding.check for finding in report.findings if finding.status != "pass"] == []
-    assert len(report.findings) == 22
+    assert len(report.findings) == 23
 
 
 def test_every_right_layer_is_tested():
@@ -98,6 +99,10 @@ def test_a_wrong_layer_is_named_by_its_fault_only(kind):
         ("LearnedGain", "parameter count", "1,789 against the paper's 1,788: 1 in gain"),
         ("WithBiases", "parameter count", "1,860 against the paper's 1,788: 72 in biases"),
         ("SquashedValues", "attention output", "by an unknown cause"),
+        ("TransposedOutput", "non-square maps", "on a 3x5 map its attention is (2, 12, 5, 3), not (2, 12, 3, 5)"),
+        ("WideConvolution", "convolution and output", "conv.weight is 12x10x5x5, not 12x10x3x3"),
+        ("ProjectionOfAnotherWidth", "convolution and output", "out.weight is 15x12, not 12x12"),
+        ("ProjectionOfAnotherWidth", "output projection", "it is not square"),
     ],
 )
 def test_the_reason_says_what_differs(name, check, says):
@@ -108,6 +113,60 @@ def test_the_reason_says_what_differs(name, check, says):
 def test_two_faults_are_both_named():
     report = audited("tests.audit.test_layers:TwoFaults")
     assert report.differences == ("output-scrambled", "relative-unscaled")
+
+
+class SquashedAndLow(wrong.SquashedValues):
+    """What it computes is not known, and it does not run on every map."""
+
+    def forward(self, x):
+        assert x.shape[2] <= x.shape[3]
+        return super().forward(x)
+
+
+def test_maps_that_are_not_square_are_all_tried():
+    report = audited("tests.audit.test_layers:SquashedAndLow")
+    assert report.differences == ("unknown-cause", "square-only")
+    assert "forward on a 5x3 map fails" in report.findings[-3].reason
+
+
+class Silenced(right.Plain):
+    """Attention with a gain of 0, as some layers start with."""
+
+    def project(self, o):
+        return 0 * self.out(o)
+
+
+def test_attention_of_nothing_leaks_no_position():
+    report = audited("tests.audit.test_layers:Silenced")
+    assert report.differences == ("unknown-cause", "no-gradient")
+    reasons = [finding.reason for finding in report.findings]
+    assert not any("inf%" in reason for reason in reasons)
+    assert "it runs on 3x5 and 5x3; what it computes is not known" in reasons
+
+
+@pytest.mark.parametrize(
+    ("out", "reference", "expected"),
+    [
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([1.0, 3.0], [2.0, 4.0], 0.25),
+        ([0.0, 1.0], [0.0, 0.0], float("inf")),
+        ([0.0, float("nan")], [0.0, 1.0], float("inf")),
+        ([float("inf"), 0.0], [float("inf"), 1.0], float("inf")),
+    ],
+)
+def test_distance(out, reference, expected):
+    assert distance(torch.tensor(out), torch.tensor(reference)) == expected
+
+
+def test_a_wide_key_projection_alone_is_named():
+    report = audited("tests.audit.test_layers:WideKeys", STYLES["Apart"])
+    assert (report.differences, report.obstacle) == (("projection-kernel",), None)
+
+
+class WideKeys(right.Apart):
+    def __init__(self, *, in_channels, dk, **options):
+        super().__init__(in_channels=in_channels, dk=dk, **options)
+        self.to_k = nn.Conv2d(in_channels, dk, 3, padding=1, bias=False)
 
 
 class TwoFaults(wrong.ReshapedOutput, wrong.RelativeUnscaled):

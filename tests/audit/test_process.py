@@ -42,6 +42,12 @@ def test_a_process_that_dies(target, obstacle):
     assert (report.obstacle, report.findings, report.exit_code) == (obstacle, (), 3)
 
 
+def test_what_the_target_leaves_running_is_not_waited_for():
+    start = time.monotonic()
+    assert audit("tests.audit.crashing:LeavesAChild", PLAIN, timeout=60).exit_code == 0
+    assert time.monotonic() - start < 30
+
+
 def test_an_endless_layer_is_given_up():
     start = time.monotonic()
     report = audit("tests.audit.crashing:Sleeps", PLAIN, timeout=6)
@@ -56,6 +62,7 @@ def test_an_endless_layer_is_given_up():
         ("RaisesInConstructor", "the constructor fails with TypeError: needs a licence"),
         ("RaisesInForward", "forward on a 4x4 map fails with RuntimeError: no kernel image"),
         ("ExitsInForward", "forward on a 4x4 map fails with SystemExit: 0"),
+        ("GivesNothing", "forward on a 4x4 map gives numbers that are not finite"),
         ("GivesPair", "forward on a 4x4 map gives a tuple, not one (N, C, H, W) tensor"),
         ("function", "function of tests.audit.crashing is no torch.nn.Module class"),
         ("Missing", "tests.audit.crashing has no Missing"),
@@ -66,9 +73,41 @@ def test_an_ending(target, obstacle):
     assert (report.obstacle, report.findings, report.exit_code) == (obstacle, (), 3)
 
 
-def test_weights_that_the_formula_cannot_use():
-    adapter = PLAIN.model_copy(update={"weights": PLAIN.weights.model_copy(update={"conv": "out"})})
-    assert str(examined("tests.audit.right:Plain", adapter).obstacle).startswith("the audit could not use its weights")
+def named(**weights):
+    """The plain adapter with other names for the weights."""
+    return PLAIN.model_copy(update={"weights": PLAIN.weights.model_copy(update=weights)})
+
+
+APART = {"qkv": None, "q": "to_q", "k": "to_k", "v": "to_v"}
+
+
+@pytest.mark.parametrize(
+    ("target", "weights", "obstacle"),
+    [
+        ("right:Plain", {"conv": "out"}, "conv, out.weight, takes 12 channels, and what it is applied to has 10"),
+        (
+            "right:Plain",
+            {"qkv": "out", "output": None},
+            "out has 12 output channels, which are not 2 dk + dv with dv = 12",
+        ),
+        ("right:Apart", {**APART, "q": "to_v", "v": "to_q"}, "q, to_v.weight, has 12 channels and k, to_k.weight, 18"),
+        ("right:Apart", {**APART, "k": "conv"}, "q, to_q.weight, has 18 channels and k, conv.weight, 12; queries and"),
+        ("right:Apart", {**APART, "v": "to_q"}, "output, out.weight, takes 12 channels, and what it is applied to has"),
+        ("crashing:EvenKernel", {}, "q, qkv.weight, has a 2x2 kernel; the audit knows odd ones"),
+        ("crashing:OddKeys", {}, "q, qkv.weight, has 19 channels, which are not those of 3 heads"),
+        ("crashing:Lazy", {}, "out.weight has no shape before a first call"),
+    ],
+)
+def test_weights_that_the_formula_cannot_use(target, weights, obstacle):
+    report = examined(f"tests.audit.{target}", named(**weights))
+    assert str(report.obstacle).startswith(obstacle)
+    assert (report.findings, report.exit_code) == ((), 3)
+
+
+def test_a_defect_of_the_audit_itself_is_not_the_adapters(monkeypatch):
+    monkeypatch.setattr("aabench.audit.examine.structure", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        examined("tests.audit.right:Plain")
 
 
 @pytest.mark.parametrize(
@@ -111,8 +150,7 @@ def test_without_an_adapter_nothing_can_be_audited():
     ],
 )
 def test_an_adapter_that_does_not_fit_the_layer(name, obstacle):
-    adapter = PLAIN.model_copy(update={"weights": PLAIN.weights.model_copy(update={"output": name})})
-    assert obstacle in str(examined("tests.audit.right:Plain", adapter).obstacle)
+    assert obstacle in str(examined("tests.audit.right:Plain", named(output=name)).obstacle)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +161,11 @@ def test_an_adapter_that_does_not_fit_the_layer(name, obstacle):
         ("[constructor]\n[weights]\n", "weights: name qkv, or all of q, k and v"),
         ('[constructor]\n[weights]\nq = "a"\nk = "b"\n', "weights: name qkv, or all of q, k and v"),
         ('[constructor]\n[weights]\nqkv = "a"\nv = "b"\n', "weights: name qkv, or q, k and v, not both"),
+        (
+            '[constructor]\n[weights]\nqkv = "a"\nq = "b"\nk = "c"\nv = "d"\n',
+            "weights: name qkv, or q, k and v, not both",
+        ),
+        ('[constructor]\n[weights]\nqkv = "a"\n[trial]\nkernel_size = 2\n', "trial: kernel_size = 2 is even"),
         ('[constructor]\n[weights]\nqkv = "a"\nrow_table = "b"\n', "name row_table and column_table, or neither"),
         ('[constructor]\na = "Nh"\n[weights]\nqkv = "a"\n', "constructor.a"),
         ('[constructor]\na = "dk"\n[fixed]\na = 1\n[weights]\nqkv = "a"\n', "a stands in [constructor] and in [fixed]"),

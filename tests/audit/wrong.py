@@ -185,6 +185,21 @@ class Added(Plain):
         return conv + attention
 
 
+class WideConvolution(Plain):
+    expected = "weight-shape"
+
+    def __init__(self, *, kernel_size, **options):
+        super().__init__(kernel_size=kernel_size + 2, **options)
+
+
+class ProjectionOfAnotherWidth(Plain):
+    expected = "weight-shape"
+
+    def __init__(self, *, dv, **options):
+        super().__init__(dv=dv, **options)
+        self.out = nn.Conv2d(dv, dv + 3, 1, bias=False)
+
+
 class DilatedConvolution(Plain):
     expected = "convolution-branch"
 
@@ -305,6 +320,16 @@ class RelativeOnSquaresOnly(Plain):
     def relative_logits(self, q, k):
         logits = super().relative_logits(q, k)
         return logits if q.shape[2] == q.shape[3] else 0 * logits
+
+
+class TransposedOutput(Plain):
+    """Where that shows in the shape."""
+
+    expected = "not-square"
+
+    def forward(self, x):
+        out = super().forward(x)
+        return out if x.shape[2] == x.shape[3] else out.mT
 
 
 class AbsolutePosition(Plain):

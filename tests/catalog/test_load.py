@@ -120,6 +120,21 @@ def test_each_fault_names_file_and_key(tmp_path, old, new, fault):
     assert any(str(f).startswith(fault) for f in faults), [str(f) for f in faults]
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("defaults = 3\n[[task]]", "defaults"),
+        ("source = [1]\n[[task]]", "source"),
+        ('[[task]]\nsource = "x"', "task[1].source"),
+        ("[[recipe]]\nsource = 1.5", "recipe[1].source"),
+        ("[[sweep]]\nsource = 3", "sweep[1].source"),
+    ],
+)
+def test_what_has_to_be_a_table(tmp_path, text, key):
+    _, faults = read(tmp_path, text)
+    assert f"p/one.toml: {key}: write it as a table" in [str(fault) for fault in faults]
+
+
 def test_a_claim_without_a_task_is_one_on_each_of_the_tables(tmp_path):
     two = GOOD.replace("[[claim]]", '[[task]]\nname = "other"\nmodel = "net"\n\n[[claim]]')
     two = two.replace('tag = "printed"', 'tag = "printed"\ntasks = ["other"]')

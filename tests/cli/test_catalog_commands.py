@@ -9,8 +9,9 @@ from tests.cli.run import aabench
 
 def test_list_filters(capsys):
     assert aabench("list", "--paper", "aanet", "--data", "cifar100", "--json") == 0
-    tasks = json.loads(capsys.readouterr().out)
-    assert [t["task"] for t in tasks] == [
+    content = json.loads(capsys.readouterr().out)
+    assert content["protocols"] == []
+    assert [t["task"] for t in content["tasks"]] == [
         "wrn-28-10", "ge-wrn-28-10", "se-wrn-28-10", "aa-wrn-28-10", "aa-wrn-28-10-as-counted",
     ]  # fmt: skip
     assert aabench("list", "--model", "se_resnet*") == 0
@@ -18,6 +19,12 @@ def test_list_filters(capsys):
     assert "se-resnet152" in out
     assert "4 of " in out
     assert "aa-resnet50" not in out
+
+
+def test_list_json_holds_the_protocols_too(capsys):
+    assert aabench("list", "--paper", "eaanet", "--json") == 0
+    (protocol,) = json.loads(capsys.readouterr().out)["protocols"]
+    assert (protocol["name"], protocol["baselines"][0]) == ("eaanet", "resnet18-cifar100")
 
 
 def test_list_of_nothing_is_no_error(capsys):

@@ -85,6 +85,19 @@ def test_wrong_usage_is_one_line_and_exit_code_2(log, capsys, arguments, message
     assert "Traceback" not in text
 
 
+def test_seeds_are_not_dropped_without_a_word(log, capsys):
+    given = ["--seeds", "2", "--log", str(log)]
+    assert aabench("reproduce", "resnet20-cifar10", *given) == 2
+    assert "level structure, resnet20-cifar10's highest here, has no seed" in capsys.readouterr().err
+    assert rows(log) == ()
+    aabench("reproduce", "resnet20-cifar10", "resnet56-cifar10", *given)
+    assert capsys.readouterr().out.count("  level structure has no seed: measured once\n") == 2
+    assert [(row.task, row.level) for row in rows(log)] == [
+        ("resnet20-cifar10", "structure"),
+        ("resnet56-cifar10", "structure"),
+    ]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_cuda_where_there_is_none(log, capsys):
     assert aabench("reproduce", "resnet50", "--device", "cuda", "--log", str(log)) == 2

@@ -23,7 +23,7 @@ def log(tmp_path):
 
 
 def make_tiny(monkeypatch, **changes):
-    """Three of EAANet's networks on 64 small images; ``changes`` go to the scaled-down setting."""
+    """Three of EAANet's networks on 100 small images; ``changes`` go to the scaled-down setting."""
     protocol = load_catalog().protocols["eaanet"]
     scaled = Scaled(name="tiny", changes={**TINY, **changes}, changes_where_set={"num_heads": 1})
     update = {"baselines": tuple(NETWORKS[:2]), "candidates": (NETWORKS[2],), "scaled": scaled}
@@ -195,7 +195,7 @@ def test_without_data_nothing_is_measured(monkeypatch, log, tmp_path, capsys):
         (["resnet18", "eaanet"], "eaanet is a protocol: give it alone"),
         (["eaanet", "--level", "train"], "--level does not go with eaanet, a protocol"),
         (["eaanet", "--set", "epochs=1"], "--set does not go with eaanet, a protocol"),
-        (["eaanet", "--checkpoint", "x"], "--checkpoint goes with level eval, not a protocol"),
+        (["eaanet", "--checkpoint", "x"], "--checkpoint does not go with eaanet, a protocol"),
         (["resnet18", "--protocol", "full"], "--protocol does not go with resnet18, a task"),
         (["resnet18", "--shard", "1/2"], "--shard does not go with resnet18, a task"),
         (["resnet18", "--level", "structure", "--seeds", "2"], "level structure has no seed"),

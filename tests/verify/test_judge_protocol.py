@@ -1,7 +1,5 @@
 """Verdicts on a protocol's claims, from made-up rows."""
 
-import math
-
 import pytest
 from scipy import stats
 
@@ -130,7 +128,9 @@ def test_spread_is_a_ratio_judged_against_one(with_protocol, trained):
 def test_spread_of_two_seeds_decides_nothing(with_protocol, trained):
     verdict = judge(on_protocol("seed_spread"), trained(seeds=(0, 1)), with_protocol)
     assert (verdict.status, verdict.measured, verdict.interval) == ("underpowered", None, None)
+    assert "over 2 paired seeds decides nothing" in verdict.reason
     assert "it takes three seeds" in verdict.reason
+    assert "over 1 paired seed " in judge(on_protocol("seed_spread"), trained(seeds=(0,)), with_protocol).reason
 
 
 def test_share_of_diverged_runs(with_protocol, trained):
@@ -156,7 +156,20 @@ def test_where_every_candidate_diverged(with_protocol, trained):
     for metric in ("top1", "train_loss", "seed_spread"):
         verdict = judge(on_protocol(metric), trained(diverged=everything), with_protocol)
         assert (verdict.status, verdict.measured) == ("underpowered", None)
+        assert "; (" not in verdict.reason
+        assert ";  " not in verdict.reason
+    verdict = judge(on_protocol("top1"), trained(diverged=everything), with_protocol)
+    assert verdict.reason.endswith(": decides nothing: these seeds give no interval (left out: 6 diverged runs)")
     assert judge(on_protocol("diverged"), trained(diverged=everything), with_protocol).status == "verified"
+
+
+def test_one_candidate_that_diverged_too_often_leaves_no_interval(with_protocol, trained):
+    twice = [("aa-net", 0), ("aa-net", 1)]
+    verdict = judge(on_protocol("top1"), trained(diverged=twice), with_protocol)
+    assert (verdict.status, verdict.interval) == ("underpowered", None)
+    assert verdict.measured == pytest.approx(4.6 / 3)  # known-net's, which has all three
+    assert "no interval; it takes two seeds that aa-net and plain-net end well" in verdict.reason
+    assert "would decide" not in verdict.reason
 
 
 def test_the_two_settings_are_kept_apart(with_protocol, trained):
@@ -191,13 +204,15 @@ def test_only_seeds_that_every_network_has_count(with_protocol, trained):
     assert "seed 0 lacks known-net" in lacking.reason
 
 
+def test_what_was_begun_with_another_seed_goes_on_with_it(with_protocol, trained):
+    values = {name: dict(enumerate(own, start=5)) for name, own in TOP1.items()}
+    rows = [row for row in trained(seeds=(5, 6), top1=values, loss=values) if row.task != "known-net"]
+    verdict = judge(on_protocol("top1"), rows, with_protocol)
+    assert verdict.status == "not-run"
+    assert "`aabench reproduce both --protocol full --seed 5 --seeds 3 --resume` goes on" in verdict.reason
+
+
 def test_interrupted_and_failed_runs_are_not_finished(with_protocol, trained, make):
     rows = trained(seeds=(0, 1))
     rows += [make.row(task, "train", status=status, seed=2) for task in TOP1 for status in ("interrupted", "failed")]
     assert judge(on_protocol("train_loss"), rows, with_protocol).n == 2
-
-
-def test_the_spread_does_not_overflow(with_protocol, trained):
-    odd = {**LOSS, "aa-net": [1.0, 1.0 + 1e-15, 9.0]}
-    verdict = judge(on_protocol("seed_spread"), trained(loss=odd), with_protocol)
-    assert verdict.interval is None or all(math.isfinite(end) for end in verdict.interval)

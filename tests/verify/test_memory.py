@@ -1,6 +1,7 @@
 """Verdicts on peak memory: side by side, predicted, and measured where it was."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,21 @@ def test_nothing_profiled_names_the_command_and_the_last_failure() -> None:
     found = verdict(failed, *curve("old", OLD))
     assert found.status == "not-run"
     assert found.reason.endswith(" settles it (the last try failed at 32: new: a window of 7 does not divide 4)")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"altered": {"width": 2}},
+        {"settings": {"memory_limit": 2**30}, "level": "profile"},
+        {"settings": {"by_module": True}},
+        {"settings": {"mode": "infer"}},
+        {"level": "train"},
+    ],
+)
+def test_what_is_no_point_of_the_sweep_is_no_failure_of_it(other: dict[str, Any]) -> None:
+    failed = point("new", 32, status="failed", error="out of order", **other)
+    assert verdict(failed).reason == f"{COMMAND} settles it"
 
 
 def test_points_of_another_way_do_not_count() -> None:

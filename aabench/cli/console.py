@@ -1,0 +1,51 @@
+"""What a person is told while a measurement goes on, and the exit code if a signal stops it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from aabench.data import Images
+    from aabench.errors import AABenchError
+    from aabench.train import Plan, Progress
+
+
+class Console:
+    """Tells a person what goes on."""
+
+    def training(self, plan: Plan, train_set: Images) -> None:
+        """Print what a training will need, and how many seeds decide the paper's claim."""
+        from aabench.catalog import load_catalog
+        from aabench.train import estimate
+        from aabench.verify import plan_seeds
+
+        cost = estimate(plan, train_set)
+        typer.echo(
+            f"  {cost.steps:,} steps of {plan.recipe.batch_size} images; {cost.images_per_second:.0f} images/s "
+            f"(measured on {cost.measured_steps} steps of {cost.measured_batch}): about {cost.hours:.1f} hours"
+        )
+        catalog = load_catalog()
+        top1 = next((claim for claim in catalog.claims_of(plan.task) if claim.metric == "top1"), None)
+        needed = plan_seeds(top1, catalog) if top1 is not None else None
+        typer.echo(f"  {needed}" if needed else "  the paper gives no effect on top-1 to decide")
+
+    def progress(self) -> Progress:
+        """A bar with loss, accuracy, images/s and time left."""
+        from aabench.cli.progress import Bar
+
+        return Bar()
+
+
+class Quiet(Console):
+    """Tells how each training goes, and not what it will need: for the trainings of a protocol all was said before."""
+
+    def training(self, plan: Plan, train_set: Images) -> None:
+        """Nothing."""
+
+
+def exit_code_of_stopped(error: AABenchError | KeyboardInterrupt | None) -> int:
+    """128 and the number of the signal that stopped a measurement, as it says itself; of a Ctrl-C 130."""
+    return getattr(error, "exit_code", 128 + signal.SIGINT)
