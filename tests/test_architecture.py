@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import parts of its own floor and of those below it.
 FLOORS = (
-    {"errors", "allocator", "parent", "shard"},
+    {"errors", "allocator", "cores", "parent", "shard"},
     {"layers"},
     {"models", "data", "evaluate", "record", "catalog"},
     {
@@ -114,7 +114,7 @@ def test_the_report_measures_nothing():
     "name",
     [
         *("catalog", "errors", "levels", "record", "verify", "report", "compare", "audit"),
-        *("profile.laws", "profile.scaling", "profile.ways"),
+        *("profile.laws", "profile.scaling", "profile.conditions"),
     ],
 )
 def test_no_torch_is_imported_with(name):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from aabench.catalog import Catalog
     from aabench.levels import Level, Reach
     from aabench.record import Measurement
-    from aabench.reproduce import Job
+    from aabench.reproduce import Job, Outcome
 
 
 def reproduce(
@@ -97,7 +98,10 @@ def reproduce(
     if of_protocol:
         run_protocol(job, catalog.protocols[names[0]], protocol, span, shard, log)
         raise typer.Exit(_judge(catalog, names, log))
-    errors = [error for name in names for error in _one(job, name, level, log, span, alone=len(names) == 1)]
+    if level == "structure":
+        errors = list(_structures(job, names, log))
+    else:
+        errors = [error for name in names for error in _one(job, name, level, log, span, alone=len(names) == 1)]
     code = _judge(catalog, names, log)
     raise typer.Exit(errors[0].exit_code if errors else code)
 
@@ -122,6 +126,17 @@ def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], for
             raise AABenchError(f"{option} does not go with {names[0]}, {kind}")
 
 
+def _structures(job: Job, names: list[str], log: Path) -> Iterator[AABenchError]:
+    """Count the tasks' models, many of them on all cores. Errors are printed, logged, and given back."""
+    from aabench.cores import on_all_cores
+    from aabench.reproduce import attempt
+
+    outcomes = on_all_cores(partial(attempt, job, level="structure"), names)
+    for name, outcome in zip(names, outcomes, strict=True):
+        typer.echo(_announcement(job.reach(job.catalog.task(name)), "structure"))
+        yield from _log(outcome, log)
+
+
 def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alone: bool) -> Iterator[AABenchError]:
     """Measure one task: its structure, then the level, with each seed where it has one. Errors are printed, logged,
     and given back.
@@ -129,7 +144,6 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alo
     Raises:
         AABenchError: several seeds of a task that was named ``alone``, at a level that has none.
     """
-    from aabench.record import append
     from aabench.reproduce import attempt
 
     reach = job.reach(job.catalog.task(name))
@@ -148,14 +162,27 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alo
     for step, seed in steps:
         if len(seeds) > 1 and step != "structure":
             typer.echo(f"  seed {seed}")
-        row, error = attempt(replace(job, seed=seed), name, step)
-        append(log, row)
-        typer.echo(_summary(row))
-        if row.status == "interrupted":
-            raise typer.Exit(exit_code_of_stopped(error))
-        if isinstance(error, AABenchError):
-            yield error
+        errors = list(_log(attempt(replace(job, seed=seed), name, step), log))
+        yield from errors
+        if errors:
             return
+
+
+def _log(outcome: Outcome, log: Path) -> Iterator[AABenchError]:
+    """Append the row and print it; an error is given back.
+
+    Raises:
+        typer.Exit: stopped by a signal.
+    """
+    from aabench.record import append
+
+    row, error = outcome
+    append(log, row)
+    typer.echo(_summary(row))
+    if row.status == "interrupted":
+        raise typer.Exit(exit_code_of_stopped(error))
+    if isinstance(error, AABenchError):
+        yield error
 
 
 def _announcement(reach: Reach, level: Level | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -30,11 +29,6 @@ AHEAD = 2
 
 View = Callable[[Tensor, int], Tensor]
 """(image (3, H, W), its index) -> what of it is shown, (3, size, size)."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on: as many workers decode."""
-    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True)
@@ -187,7 +181,7 @@ def _signals_held_back() -> Iterator[None]:
 
 
 def _start_worker(_: int) -> None:
-    """The signals that it was started deaf to stay so; it ends with the process that it decodes for."""
+    """It ends with the process that it decodes for; the signals that it was started deaf to are not touched."""
     die_with_parent()
 
 

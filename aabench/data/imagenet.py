@@ -9,7 +9,8 @@ from typing import Literal
 
 import torch
 
-from aabench.data.image_files import ImageFiles, usable_cores
+from aabench.cores import usable_cores
+from aabench.data.image_files import ImageFiles
 from aabench.errors import AABenchError, listing
 
 IMAGES = {"train": 1_281_167, "val": 50_000}

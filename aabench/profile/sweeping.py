@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import torch
 
 from aabench.catalog import Task
+from aabench.cores import on_all_cores
 from aabench.errors import AABenchError
 from aabench.models import create_model
 from aabench.profile.latency import Latency
@@ -40,23 +42,25 @@ def points(tasks: Sequence[Task], resolutions: Sequence[int], shard: str | None 
     return share(every, shard)
 
 
-def predict_points(chosen: Iterable[Point], way: Way) -> Iterator[Measurement]:
+def predict_points(chosen: Sequence[Point], way: Way) -> Iterator[Measurement]:
     """Count and predict each point, one row of level ``predict`` a point; nothing is run, the device need not be here.
 
-    A model is built anew for each side, since relative tables depend on it. Counts are for one image forward, memory
-    and arithmetic intensity for a call in the way given.
+    Many points are shared out to processes, one a core. A model is built anew for each side, since relative tables
+    depend on it. Counts are for one image forward, memory and arithmetic intensity for a call in the way given.
     """
-    for task, side in chosen:
-        settings, altered = settings_of(task, side)
-        settings |= way.settings()
-        try:
-            values, detail = _expected(task, side, way)
-        except AABenchError as error:
-            yield new(
-                task=task.name, level="predict", status="failed", settings=settings, altered=altered, error=str(error)
-            )
-        else:
-            yield new(task=task.name, level="predict", settings=settings, altered=altered, values=values, detail=detail)
+    return on_all_cores(partial(_predict_point, way), chosen)
+
+
+def _predict_point(way: Way, point: Point) -> Measurement:
+    task, side = point
+    settings, altered = settings_of(task, side)
+    row: dict[str, Any] = {"task": task.name, "level": "predict", "altered": altered}
+    row["settings"] = settings | way.settings()
+    try:
+        values, detail = _expected(task, side, way)
+    except AABenchError as error:
+        return new(**row, status="failed", error=str(error))
+    return new(**row, values=values, detail=detail)
 
 
 def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Iterator[Measurement]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from aabench.profile.conditions import by_conditions
 from aabench.profile.laws import Crossing, Curve, Overtaking, Pair, crossings, growth_laws, overtaking
 from aabench.profile.scaling import EXACT, NOISY, Coefficient
-from aabench.profile.ways import by_way
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import MISSING, with_prefix
@@ -26,10 +26,10 @@ _POWERS = {0: "1", 2: "s²", 3: "s³", 4: "s⁴"}
 def growth(rows: Sequence[Measurement]) -> list[str]:
     """The lines: of each way of running the laws, and below them what follows from them."""
     lines: list[str] = []
-    for way, points in by_way(rows):
+    for conditions, points in by_conditions(rows):
         curves = growth_laws(points)
         if curves:
-            lines += [f"### {way.title}", "", *_laws(curves), "", *_overtaking(points), *_crossings(curves)]
+            lines += [f"### {conditions.title}", "", *_laws(curves), "", *_overtaking(points), *_crossings(curves)]
     return ["## Growth", "", _INTRODUCTION, "", *lines] if lines else []
 
 

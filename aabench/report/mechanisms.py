@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from aabench.catalog import Catalog
+from aabench.profile.conditions import Conditions, by_conditions
 from aabench.profile.laws import by_task, growth_laws
-from aabench.profile.ways import Way, by_way
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import MISSING, show
@@ -68,18 +68,18 @@ def mechanisms(rows: Sequence[Measurement], catalog: Catalog) -> list[str]:
     """The lines of the page; empty where no way of running has explicit, fused and some mechanism's points."""
     lines: list[str] = []
     for question in questions(catalog):
-        for way, points in by_way([row for row in rows if row.task in question.tasks]):
-            lines += _section(question, way, by_task(points))
+        for conditions, points in by_conditions([row for row in rows if row.task in question.tasks]):
+            lines += _section(question, conditions, by_task(points))
     return [_TITLE, "", _INTRODUCTION, "", *lines] if lines else []
 
 
 Points = Mapping[str, Sequence[Measurement]]
 
 
-def _section(question: Question, way: Way, points: Points) -> list[str]:
+def _section(question: Question, conditions: Conditions, points: Points) -> list[str]:
     if not {question.explicit, question.fused} <= points.keys() or points.keys() <= {question.explicit, question.fused}:
         return []
-    lines = [f"## {way.title}", ""]
+    lines = [f"## {conditions.title}", ""]
     for metric, convention, title in _METRICS:
         numbers = {task: _numbers(of, metric, convention) for task, of in points.items()}
         if any(numbers.values()):

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from aabench.errors import AABenchError
-from aabench.profile.ways import Way, by_way
+from aabench.profile.conditions import Conditions, by_conditions
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import MISSING, show, show_number
@@ -28,9 +28,9 @@ _INTRODUCTION = (
 def profiles(rows: Sequence[Measurement]) -> tuple[list[str], list[Chart]]:
     """(lines, charts): a table and a chart for each way of running, and a predicted one beside a measured one."""
     lines, charts = [], []
-    for way, points in by_way(rows):
-        chart = _chart(way, points)
-        lines += [f"### {way.title}", "", f"![{way.title}]({chart.file})", "", *_table(points), ""]
+    for conditions, points in by_conditions(rows):
+        chart = _chart(conditions, points)
+        lines += [f"### {conditions.title}", "", f"![{conditions.title}]({chart.file})", "", *_table(points), ""]
         charts.append(chart)
     return (["## Profile", "", _INTRODUCTION, "", *lines] if lines else []), charts
 
@@ -41,12 +41,12 @@ def profile_chart(rows: Sequence[Measurement]) -> Chart:
     Raises:
         AABenchError: there is no point to draw, or they are of several ways.
     """
-    ways = list(by_way(rows))
+    ways = list(by_conditions(rows))
     chosen = [of for of in ways if not of[0].predicted] or ways
     if not chosen:
         raise AABenchError("there is nothing to draw: no point was measured or predicted")
     if len(chosen) > 1:
-        titles = "; ".join(way.title for way, _ in chosen)
+        titles = "; ".join(conditions.title for conditions, _ in chosen)
         raise AABenchError(f"one chart is of one way of running, and these are {len(chosen)}: {titles}")
     return _chart(*chosen[0])
 
@@ -131,18 +131,18 @@ def _table(rows: Sequence[Measurement]) -> list[str]:
 # --- the chart
 
 
-def _chart(way: Way, rows: Sequence[Measurement]) -> Chart:
+def _chart(conditions: Conditions, rows: Sequence[Measurement]) -> Chart:
     marks = tuple(
         Mark(task, tuple(float(row.settings["input_size"]) for row in group if row.status == "oom"))
         for task, group in _by_task(rows)
     )
-    drawn = _predicted(rows) if way.predicted else _measured(rows)
+    drawn = _predicted(rows) if conditions.predicted else _measured(rows)
     panels = tuple(
         Panel(label, "side (pixels)", series, log=True, marks=() if label == "GMACs" else marks)
         for label, series in drawn.items()
         if series
     )
-    return Chart(way.slug, way.title, panels)
+    return Chart(conditions.slug, conditions.title, panels)
 
 
 def _predicted(rows: Sequence[Measurement]) -> dict[str, tuple[Series, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from aabench.profile.ways import way_of
+from aabench.profile.conditions import conditions_of
 from aabench.record import Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import show, show_number
@@ -15,19 +15,21 @@ from aabench.report.numbers import show, show_number
 def trials(rows: Sequence[Measurement]) -> list[str]:
     """The newest trial of each task, size, way of running and limit, by size."""
     tried = [row for row in rows if "memory_limit" in row.settings and row.status in ("ok", "oom")]
-    newest = {(row.task, row.settings["memory_limit"], way_of(row), row.settings["input_size"]): row for row in tried}
+    newest = {
+        (row.task, row.settings["memory_limit"], conditions_of(row), row.settings["input_size"]): row for row in tried
+    }
     lines = [
         {
             "task": code(task),
             "memory": show(limit, "bytes"),
-            "way of running": way.title,
+            "way of running": conditions.title,
             "side": side,
-            "batch": way.batch,
+            "batch": conditions.batch,
             "fits": "yes" if _fits(row) else bold("no"),
             "peak of the process": show(row.detail.get("process_peak"), "bytes"),
             "predicted for its tensors": show_number(row, "memory", "predicted_live"),
         }
-        for (task, limit, way, side), row in sorted(newest.items(), key=lambda item: item[0])
+        for (task, limit, conditions, side), row in sorted(newest.items(), key=lambda item: item[0])
     ]
     if not lines:
         return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from aabench.profile.ways import way_of
+from aabench.profile.conditions import conditions_of
 from aabench.record import Log, Measurement
 from aabench.report.markdown import bold, code, table
 from aabench.report.numbers import run_name, show_number
@@ -56,7 +56,7 @@ def _out_of_memory(rows: list[Measurement]) -> list[str]:
                 "row": code(row.id),
                 "task": code(row.task),
                 "side": row.settings["input_size"],
-                "way of running": way_of(row).title,
+                "way of running": conditions_of(row).title,
                 "predicted for its tensors": show_number(row, "memory", "predicted_live"),
                 "status": row.status,
                 "how it ended": row.error,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aabench.catalog import Claim, Sweep
+from aabench.profile.conditions import Conditions, by_conditions
 from aabench.profile.ranges import parse_resolutions
-from aabench.profile.ways import Way, by_way
 from aabench.record import Measurement
 from aabench.verify.verdict import Verdict
 
@@ -19,7 +19,7 @@ Number = Callable[[Measurement], float | int | None]
 class Curves:
     """A number of the claim's task and of its baseline, at the sides where both have it, run in one way."""
 
-    way: Way
+    way: Conditions
     sides: tuple[int, ...]
     ours: tuple[float | int, ...]
     theirs: tuple[float | int, ...]
@@ -43,7 +43,7 @@ def curves(claim: Claim, sweep: Sweep, rows: Iterable[Measurement], number: Numb
     """
     chosen = {row.id: row for row in rows if _is_of(row, claim, sweep)}
     ordered = sorted(chosen.values(), key=lambda row: row.time)
-    found = [_curves(claim, way, points, number) for way, points in by_way(ordered)]
+    found = [_curves(claim, way, points, number) for way, points in by_conditions(ordered)]
     return sorted((of for of in found if of.sides), key=_sides_then_time, reverse=True)
 
 
@@ -62,7 +62,7 @@ def _is_of(row: Measurement, claim: Claim, sweep: Sweep) -> bool:
     )
 
 
-def _curves(claim: Claim, way: Way, points: Sequence[Measurement], number: Number) -> Curves:
+def _curves(claim: Claim, way: Conditions, points: Sequence[Measurement], number: Number) -> Curves:
     known = {(row.task, int(row.settings["input_size"])): row for row in points if number(row) is not None}
     sides = sorted({side for task, side in known if task == claim.task} & {s for t, s in known if t == claim.baseline})
     ours, theirs = ([known[str(task), side] for side in sides] for task in (claim.task, claim.baseline))
@@ -77,18 +77,18 @@ def _sides_then_time(of: Curves) -> tuple[int, str]:
     return len(of.sides), max(row.time for row in of.rows)
 
 
-def fits(way: Way, sweep: Sweep) -> bool:
+def fits(way: Conditions, sweep: Sweep) -> bool:
     """Whether points of a way are what the sweep asks for."""
     on_its_gpu = sweep.gpu is None or (way.device == "cuda" and sweep.gpu in way.machine)
     return on_its_gpu and (way.mode, way.batch, way.dtype) == (sweep.mode, sweep.batch, sweep.dtype) and eager(way)
 
 
-def eager(way: Way) -> bool:
+def eager(way: Conditions) -> bool:
     """Whether nothing was compiled: a sweep is of eager execution."""
     return "compiled" not in way.options
 
 
-def predicted_in(way: Way) -> str:
+def predicted_in(way: Conditions) -> str:
     """The way, for a reason that rests on what was predicted; rows of a measured one carry the prediction too."""
     return way.title if way.predicted else f"predicted for {way.title}"
 

@@ -1,4 +1,4 @@
-"""Points of sweeps, grouped by the way of running: only points of one way can be compared. Imports no torch."""
+"""Points of sweeps, grouped by conditions: only points of equal conditions can be compared. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aabench.record import Measurement
 
 
-class Way(NamedTuple):
+class Conditions(NamedTuple):
     """How points were run, and on what."""
 
     predicted: bool
@@ -38,22 +38,22 @@ class Way(NamedTuple):
         return "-".join(re.findall(r"[a-z0-9.]+", f"{kind} {' '.join(map(str, parts))}".lower()))
 
 
-def by_way(rows: Sequence[Measurement]) -> Iterator[tuple[Way, list[Measurement]]]:
+def by_conditions(rows: Sequence[Measurement]) -> Iterator[tuple[Conditions, list[Measurement]]]:
     """The newest row of each point that was measured, predicted or ran out of memory.
 
-    Measured ways come first; tasks in the order of the rows, sides ascending. Trials under a memory limit, and modules
+    Measured ones come first; tasks in the order of the rows, sides ascending. Trials under a memory limit, and modules
     one by one, are no points of a sweep.
     """
     points = [row for row in rows if row.level in ("profile", "predict") and row.status in ("ok", "oom")]
     points = [row for row in points if not {"memory_limit", "by_module"} & row.settings.keys()]
     tasks = list(dict.fromkeys(row.task for row in points))
-    newest = {(way_of(row), tasks.index(row.task), int(row.settings["input_size"])): row for row in points}
-    for way, keys in groupby(sorted(newest), key=lambda key: key[0]):
-        yield way, [newest[key] for key in keys]
+    newest = {(conditions_of(row), tasks.index(row.task), int(row.settings["input_size"])): row for row in points}
+    for conditions, keys in groupby(sorted(newest), key=lambda key: key[0]):
+        yield conditions, [newest[key] for key in keys]
 
 
-def way_of(row: Measurement) -> Way:
-    """The way of a row of level ``profile`` or ``predict``; settings that rows of version 1 lack are the plain ones."""
+def conditions_of(row: Measurement) -> Conditions:
+    """Of a row of level ``profile`` or ``predict``; settings that rows of version 1 lack are the plain ones."""
     device, mode, batch, dtype = (row.settings[name] for name in ("device", "mode", "batch", "dtype"))
     predicted = row.level == "predict"
     chosen = {
@@ -62,7 +62,7 @@ def way_of(row: Measurement) -> Way:
         "warm allocator": row.settings.get("allocator", "default") == "warm" and not predicted,
     }
     options = tuple(name for name, there in chosen.items() if there)
-    return Way(predicted, device, mode, batch, dtype, options, _machine(row, device))
+    return Conditions(predicted, device, mode, batch, dtype, options, _machine(row, device))
 
 
 def _machine(row: Measurement, device: str) -> str:
