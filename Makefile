@@ -7,6 +7,8 @@ STAMP := .venv/.installed
 
 # A reproduction that ran and contradicts the paper (1) is a result; any other exit code is a failure.
 JUDGED = || test $$? -eq 1
+# Exact attention with and without its n x n matrix, and EAANet's mechanisms.
+MECHANISMS := aa-resnet18-explicit $(addprefix eaa-resnet18-,fused pooled efficient linear performer linformer nystrom axial window)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,6 +43,7 @@ report: $(STAMP) ## Measure what needs no data, judge the claims, and write repo
 	$(BIN)/aabench reproduce --all --level structure $(JUDGED)
 	$(BIN)/aabench reproduce aa-resnet50 aa-wrn-28-10 --level smoke $(JUDGED)
 	$(BIN)/aabench profile --seconds 0.5
+	$(BIN)/aabench profile $(MECHANISMS) --predict --mode train --batch 8 --res 32..512
 	$(BIN)/aabench report
 
 bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json

@@ -105,7 +105,7 @@ def test_the_report_measures_nothing():
     assert parts & {"record", "verify"}, "a report is made of the log and its verdicts"
     names = {name for path in files for name in imported(ast.parse(path.read_text()))}
     of_profile = {".".join(name.split(".")[:3]) for name in names if name.startswith("aabench.profile")}
-    assert of_profile == {f"aabench.profile.{name}" for name in ("laws", "scaling", "ways")}, (
+    assert of_profile == {f"aabench.profile.{name}" for name in ("conditions", "laws", "scaling")}, (
         "rows are read, nothing is run"
     )
 

@@ -41,15 +41,19 @@ class Conditions(NamedTuple):
 def by_conditions(rows: Sequence[Measurement]) -> Iterator[tuple[Conditions, list[Measurement]]]:
     """The newest row of each point that was measured, predicted or ran out of memory.
 
-    Measured ones come first; tasks in the order of the rows, sides ascending. Trials under a memory limit, and modules
-    one by one, are no points of a sweep.
+    Measured ones come first; tasks in the order of the rows, sides ascending.
     """
     points = [row for row in rows if row.level in ("profile", "predict") and row.status in ("ok", "oom")]
-    points = [row for row in points if not {"memory_limit", "by_module"} & row.settings.keys()]
+    points = [row for row in points if is_point(row)]
     tasks = list(dict.fromkeys(row.task for row in points))
     newest = {(conditions_of(row), tasks.index(row.task), int(row.settings["input_size"])): row for row in points}
     for conditions, keys in groupby(sorted(newest), key=lambda key: key[0]):
         yield conditions, [newest[key] for key in keys]
+
+
+def is_point(row: Measurement) -> bool:
+    """Whether a profiled or predicted row is a point: not a trial under a memory limit, nor a module's own time."""
+    return not {"memory_limit", "by_module"} & row.settings.keys()
 
 
 def conditions_of(row: Measurement) -> Conditions:

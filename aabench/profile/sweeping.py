@@ -14,6 +14,7 @@ from aabench.catalog import Task
 from aabench.cores import on_all_cores
 from aabench.errors import AABenchError
 from aabench.models import create_model
+from aabench.profile.conditions import is_point
 from aabench.profile.latency import Latency
 from aabench.profile.memory import Peak
 from aabench.profile.predict import predict
@@ -150,7 +151,7 @@ def measured(rows: Iterable[Measurement], way: Way, effort: Effort) -> dict[tupl
         and row.status in ("ok", "oom")
         and row.environment == here
         and asked <= row.settings.items()
-        and not {"memory_limit", "by_module"} & row.settings.keys()
+        and is_point(row)
     }
 
 

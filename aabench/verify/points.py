@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aabench.catalog import Claim, Sweep
-from aabench.profile.conditions import Conditions, by_conditions
+from aabench.profile.conditions import Conditions, by_conditions, is_point
 from aabench.profile.ranges import parse_resolutions
 from aabench.record import Measurement
 from aabench.verify.verdict import Verdict
@@ -50,15 +50,14 @@ def curves(claim: Claim, sweep: Sweep, rows: Iterable[Measurement], number: Numb
 def _is_of(row: Measurement, claim: Claim, sweep: Sweep) -> bool:
     """Whether a row, finished or not, is a point of the sweep for the claim's task or its baseline.
 
-    The side is what a sweep varies: it is the one alteration of a task that is let through. Trials under a memory
-    limit, and modules one by one, are no points.
+    The side is what a sweep varies: it is the one alteration of a task that is let through.
     """
     return (
         row.task in (claim.task, claim.baseline)
         and row.altered.keys() <= {"input_size"}
         and row.settings.get("mode") == sweep.mode
         and row.settings.get("input_size") in sweep.sides
-        and not {"memory_limit", "by_module"} & row.settings.keys()
+        and is_point(row)
     )
 
 
