@@ -6,9 +6,10 @@ import mmap
 import signal
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from aabench.data.epoch import draw_epoch
 from aabench.parent import die_with_parent
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_MADV_POPULATE_WRITE = 23
 
 AHEAD = 2
 """Batches that each worker is asked for ahead."""
@@ -94,7 +96,10 @@ class ImageFiles:
             return
         workers = min(self.workers, len(batches))
         # One for each batch that is asked for ahead, and one for the batch that was handed over last.
-        rooms = _shared_rooms(workers * AHEAD + 1, max(map(len, batches)), self.size, layout)
+        shape = (workers * AHEAD + 1, max(map(len, batches)), 3, self.size, self.size)
+        memory = mmap.mmap(-1, prod(shape))
+        _map_pages(memory)
+        rooms = _rooms(memory, shape, layout)
         loader = DataLoader(
             _Decoded(self, view, rooms),
             sampler=[(number % len(rooms), indices) for number, indices in enumerate(batches)],
@@ -103,7 +108,7 @@ class ImageFiles:
             prefetch_factor=AHEAD if workers else None,
             multiprocessing_context="fork" if workers else None,  # what the rooms are shared by
             collate_fn=_as_it_is,
-            worker_init_fn=_start_worker,
+            worker_init_fn=partial(_start_worker, memory),
             # Of its own: the loader's draw for its workers must not move torch's generator, or a resumed training
             # would not end with the same bits.
             generator=torch.Generator(),
@@ -150,15 +155,22 @@ class _Decoded(Dataset[_Filled]):
         return room, read, tuple(lost)
 
 
-def _shared_rooms(rooms: int, images: int, size: int, layout: torch.memory_format) -> Tensor:
+def _rooms(memory: mmap.mmap, shape: tuple[int, ...], layout: torch.memory_format) -> Tensor:
     """(rooms, images, 3, size, size) bytes that processes forked from this one see too.
 
-    Not in /dev/shm, which containers keep small.
+    The memory is not in /dev/shm, which containers keep small.
     """
-    memory = torch.frombuffer(mmap.mmap(-1, rooms * images * 3 * size * size), dtype=torch.uint8)
+    flat = torch.frombuffer(memory, dtype=torch.uint8)
     if layout == torch.channels_last:
-        return memory.view(rooms, images, size, size, 3).permute(0, 1, 4, 2, 3)
-    return memory.view(rooms, images, 3, size, size)
+        rooms, images, channels, height, width = shape
+        return flat.view(rooms, images, height, width, channels).permute(0, 1, 4, 2, 3)
+    return flat.view(shape)
+
+
+def _map_pages(memory: mmap.mmap) -> None:
+    """All of its pages in this process at once, which costs less than one by one. A Linux before 5.14 cannot."""
+    with suppress(OSError):
+        memory.madvise(_MADV_POPULATE_WRITE)
 
 
 def _as_it_is(filled: Any) -> Any:
@@ -180,9 +192,10 @@ def _signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start_worker(_: int) -> None:
+def _start_worker(memory: mmap.mmap, _: int) -> None:
     """It ends with the process that it decodes for; the signals that it was started deaf to are not touched."""
     die_with_parent()
+    _map_pages(memory)
 
 
 def _random_view(image: Tensor, index: int, *, size: int, seed: int, epoch: int) -> Tensor:

@@ -55,7 +55,7 @@ def test_the_loader_against_a_bare_loop(benchmark, data_root, mode):
             process.join()
         assert [process.exitcode for process in processes] == [0] * WORKERS
 
-    seconds = interleave({"loader": loader, "bare": bare_loop}, rounds=3)
+    seconds = interleave({"loader": loader, "bare": bare_loop}, rounds=7)
     ratio = seconds["bare"] / seconds["loader"]
     benchmark.extra_info.update(
         workers=WORKERS,
