@@ -43,7 +43,7 @@ report: $(STAMP) ## Measure what needs no data, judge the claims, and write repo
 	$(BIN)/aabench reproduce --all --level structure $(JUDGED)
 	$(BIN)/aabench reproduce aa-resnet50 aa-wrn-28-10 --level smoke $(JUDGED)
 	$(BIN)/aabench profile --seconds 0.5
-	$(BIN)/aabench profile $(MECHANISMS) --predict --mode train --batch 8 --res 32..512
+	$(BIN)/aabench profile $(MECHANISMS) --predict --mode train --batch 8 --res 64,128,256,512
 	$(BIN)/aabench report
 
 bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json
