@@ -24,6 +24,7 @@ _SCALES: dict[str, tuple[float, str]] = {
     "share": (0.01, "{:.1f} %"),
     "J": (1, "{:,.3g} J"),
     "FLOPs per byte": (1, "{:.1f} FLOPs/byte"),
+    "relative": (1, "{:.2g}"),
 }
 
 

@@ -1,30 +1,29 @@
-"""Predicting what every task of the catalog takes to train at 224 pixels: a matter of seconds, with no device."""
+"""Predicting what every task of the catalog takes to train at 224 pixels, on all cores and with no device."""
 
 from time import perf_counter
 
 from aabench.catalog import load_catalog
+from aabench.cores import on_all_cores
 from aabench.models import create_model
 from aabench.profile import Way
 from aabench.profile.predict import predict
 
 
+def predicted_peak(name: str) -> int:
+    task = load_catalog().task(name)
+    model = create_model(task.model, input_size=224, num_classes=task.num_classes, device="meta", **task.arguments)
+    return predict(model, 224, task.num_classes, Way("train", 8)).peak
+
+
 def test_every_task_is_predicted_in_under_90_seconds(benchmark):
-    tasks = [task for task in load_catalog().tasks.values() if task.blocked is None]
+    names = [task.name for task in load_catalog().tasks.values() if task.blocked is None]
 
     def predict_all():
-        return {
-            task.name: predict(
-                create_model(task.model, input_size=224, num_classes=task.num_classes, device="meta", **task.arguments),
-                224,
-                task.num_classes,
-                Way("train", 8),
-            ).peak
-            for task in tasks
-        }
+        return dict(zip(names, on_all_cores(predicted_peak, names), strict=True))
 
     start = perf_counter()
     peaks = benchmark.pedantic(predict_all, rounds=1)
     seconds = perf_counter() - start
-    benchmark.extra_info.update(tasks=len(tasks), seconds=seconds, predicted_live=peaks)
+    benchmark.extra_info.update(tasks=len(names), seconds=seconds, predicted_live=peaks)
     assert all(peak > 0 for peak in peaks.values())
     assert seconds < 90
