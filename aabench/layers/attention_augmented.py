@@ -186,8 +186,6 @@ def attention_channels(
 
     dk = max(floor(kappa F_out / Nh), min_key_channels) Nh; dv as in :func:`value_channels`.
     """
-    if num_heads < 1:
-        raise ValueError(f"num_heads is at least 1, not {num_heads}")
     values = value_channels(out_channels, upsilon, num_heads)
     key_channels = max(_floor(kappa * out_channels / num_heads), min_key_channels) * num_heads
     if not 0 < values <= out_channels or key_channels <= 0:
@@ -199,7 +197,13 @@ def attention_channels(
 
 
 def value_channels(out_channels: int, upsilon: float, num_heads: int) -> int:
-    """dv = floor(upsilon F_out / Nh) Nh, which may be 0."""
+    """dv = floor(upsilon F_out / Nh) Nh, which may be 0.
+
+    Raises:
+        ValueError: no head.
+    """
+    if num_heads < 1:
+        raise ValueError(f"num_heads is at least 1, not {num_heads}")
     return _floor(upsilon * out_channels / num_heads) * num_heads
 
 

@@ -218,6 +218,7 @@ def test_wildcards():
             r"mechanism_size=2\.5: Input should be a valid integer",
         ),
         ("aa_resnet50", {"num_heads": 0}, "num_heads is at least 1, not 0"),
+        ("aa_mnasnet_a1", {"num_heads": 0}, "num_heads is at least 1, not 0"),
         ("aa_resnet50", {"kappa": -1.0, "min_key_channels": -5}, "kappa=-1.0, upsilon=0.1 of .* each must be at least"),
         ("aa_resnet50", {"width": 4}, "aa_resnet50 at 32x32 pixels: kappa=0.2, upsilon=0.1 of 8 channels in 8 heads"),
         ("wide_resnet", {"depth": 27}, r"6 n \+ 4 layers, not 27"),
