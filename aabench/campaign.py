@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from aabench.catalog import Catalog, Protocol
-from aabench.catalog.protocol import Setting
+from aabench.catalog.schema import Setting
 from aabench.errors import AABenchError
 from aabench.record import Measurement
 from aabench.reproduce import Job, Outcome, attempt, training_plan

@@ -8,8 +8,6 @@ from pydantic import Field, model_validator
 
 from aabench.catalog.schema import Argument, Claim, Frozen, Name, Setting, Task
 
-__all__ = ["METRICS", "Protocol", "Scaled", "Setting"]
-
 METRICS = ("top1", "train_loss", "seed_spread", "diverged")
 """What a claim on a protocol may be on; see :func:`aabench.verify.protocol.judge_protocol`."""
 

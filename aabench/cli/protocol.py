@@ -14,7 +14,7 @@ from aabench.errors import AABenchError
 if TYPE_CHECKING:
     from aabench.campaign import Trial
     from aabench.catalog import Protocol
-    from aabench.catalog.protocol import Setting
+    from aabench.catalog.schema import Setting
     from aabench.reproduce import Job
 
 

@@ -134,7 +134,8 @@ def _structures(job: Job, names: list[str], log: Path) -> Iterator[AABenchError]
     outcomes = on_all_cores(partial(attempt, job, level="structure"), names)
     for name, outcome in zip(names, outcomes, strict=True):
         typer.echo(_announcement(job.reach(job.catalog.task(name)), "structure"))
-        yield from _log(outcome, log)
+        if error := _log(outcome, log):
+            yield error
 
 
 def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alone: bool) -> Iterator[AABenchError]:
@@ -162,13 +163,12 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alo
     for step, seed in steps:
         if len(seeds) > 1 and step != "structure":
             typer.echo(f"  seed {seed}")
-        errors = list(_log(attempt(replace(job, seed=seed), name, step), log))
-        yield from errors
-        if errors:
+        if error := _log(attempt(replace(job, seed=seed), name, step), log):
+            yield error
             return
 
 
-def _log(outcome: Outcome, log: Path) -> Iterator[AABenchError]:
+def _log(outcome: Outcome, log: Path) -> AABenchError | None:
     """Append the row and print it; an error is given back.
 
     Raises:
@@ -181,8 +181,7 @@ def _log(outcome: Outcome, log: Path) -> Iterator[AABenchError]:
     typer.echo(_summary(row))
     if row.status == "interrupted":
         raise typer.Exit(exit_code_of_stopped(error))
-    if isinstance(error, AABenchError):
-        yield error
+    return error if isinstance(error, AABenchError) else None
 
 
 def _announcement(reach: Reach, level: Level | None) -> str:

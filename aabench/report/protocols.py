@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from aabench.catalog import Catalog
-from aabench.catalog.protocol import Setting
+from aabench.catalog.schema import Setting
 from aabench.record import Measurement
 from aabench.report.markdown import code, table
 from aabench.report.numbers import MISSING

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from aabench.catalog import Catalog, Claim, Protocol
-from aabench.catalog.protocol import Setting
+from aabench.catalog.schema import Setting
 from aabench.record import DIVERGED, Measurement
 from aabench.verify.paired import best_of, log_spreads, newcombe, pairs_needed, seeds_for_shares
 from aabench.verify.statistics import ALPHA, Interval, student
