@@ -1,8 +1,10 @@
 """Paper, Claim, Task, Recipe, Sweep, Protocol: what ``tasks/*.toml`` says, checked. Imports no torch."""
 
-from aabench.catalog.load import Catalog, Fault, load_catalog, read_catalog, tasks_folder
+from aabench.catalog.catalog import Catalog
+from aabench.catalog.load import Fault, load_catalog, read_catalog, tasks_folder
 from aabench.catalog.protocol import Protocol
-from aabench.catalog.schema import Claim, Paper, Quantity, Recipe, Smoke, Task
+from aabench.catalog.recipe import Recipe, Smoke
+from aabench.catalog.schema import Claim, Paper, Quantity, Task
 from aabench.catalog.sweep import Sweep
 
 __all__ = [

@@ -20,8 +20,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from aabench.catalog.catalog import Catalog
 from aabench.catalog.protocol import METRICS, Protocol
-from aabench.catalog.schema import UNITS_OF, Claim, Frozen, Kind, Metric, Paper, Quantity, Recipe, Tag, Task
+from aabench.catalog.recipe import Recipe
+from aabench.catalog.schema import UNITS_OF, Claim, Frozen, Kind, Metric, Paper, Quantity, Tag, Task
 from aabench.catalog.sweep import Sweep
 from aabench.errors import AABenchError
 
@@ -56,52 +58,6 @@ class _ClaimRow(Frozen):
     sweep: str | None = None
     values: dict[Metric, Quantity] = Field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
-
-
-class Catalog(Frozen):
-    """All papers, recipes, tasks, sweeps and protocols (by name) and claims."""
-
-    papers: dict[str, Paper]
-    recipes: dict[str, Recipe]
-    tasks: dict[str, Task]
-    sweeps: dict[str, Sweep] = Field(default_factory=dict)
-    claims: tuple[Claim, ...]
-    protocols: dict[str, Protocol] = Field(default_factory=dict)
-
-    def task(self, name: str) -> Task:
-        """The task of that name.
-
-        Raises:
-            AABenchError: there is none; names the nearest ones.
-        """
-        if name in self.tasks:
-            return self.tasks[name]
-        if name in self.protocols:
-            raise AABenchError(f"{name} is a protocol, no task; its tasks: {', '.join(self.protocols[name].tasks)}")
-        near = difflib.get_close_matches(name, [*self.tasks, *self.protocols], n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "`aabench list` shows all tasks"
-        raise AABenchError(f"unknown task {name!r}; {hint}")
-
-    def checked_name(self, name: str) -> str:
-        """The name itself, which is a task's or a protocol's.
-
-        Raises:
-            AABenchError: it is neither; names the nearest ones.
-        """
-        return name if name in self.protocols else self.task(name).name
-
-    def recipe_of(self, task: Task) -> Recipe | None:
-        """The task's recipe, or None if it is only evaluated."""
-        return None if task.recipe is None else self.recipes[task.recipe]
-
-    def claims_of(self, name: str) -> tuple[Claim, ...]:
-        """The claims on a task or a protocol."""
-        return tuple(claim for claim in self.claims if claim.task == name)
-
-    def sweeps_of(self, name: str) -> tuple[Sweep, ...]:
-        """The sweeps that judge claims on a task, each once."""
-        names = dict.fromkeys(claim.sweep for claim in self.claims_of(name) if claim.sweep is not None)
-        return tuple(self.sweeps[sweep] for sweep in names)
 
 
 def tasks_folder() -> Path:
