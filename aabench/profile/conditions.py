@@ -63,7 +63,12 @@ def is_point(row: Measurement) -> bool:
 
     So not a trial under a memory limit, a module's own time, or a network of an interleaved run.
     """
-    return not {"memory_limit", "by_module", "interleaved"} & row.settings.keys()
+    return not {"memory_limit", "by_module"} & row.settings.keys() and not is_interleaved(row)
+
+
+def is_interleaved(row: Measurement) -> bool:
+    """Whether a row is of a network that took turns with others, see :mod:`aabench.profile.interleaving`."""
+    return "interleaved" in row.settings
 
 
 def conditions_of(row: Measurement) -> Conditions:
@@ -75,7 +80,7 @@ def conditions_of(row: Measurement) -> Conditions:
         "channels last": row.settings.get("channels_last", False),
         "warm allocator": row.settings.get("allocator", "default") == "warm" and not predicted,
         UNSYNCHRONISED: not waits_for_device(row.settings) and not predicted,
-        INTERLEAVED: "interleaved" in row.settings,
+        INTERLEAVED: is_interleaved(row),
     }
     options = tuple(name for name, there in chosen.items() if there)
     return Conditions(predicted, device, mode, batch, dtype, options, _machine(row, device))
