@@ -87,16 +87,8 @@ def test_a_kill_in_the_middle_leaves_whole_rows_and_no_process(log, number, code
 
 def test_networks_in_turns_are_a_table_of_ratios(log, capsys):
     """Without --res at the side that is the tasks' own, 32."""
-    arguments = [
-        "resnet20-cifar10",
-        "resnet56-cifar10",
-        "--interleave",
-        "--mode",
-        "forward",
-        "--unsynchronised",
-        *QUICK,
-    ]
-    assert aabench("profile", *arguments, "--device", "cpu", "--log", str(log)) == 0
+    arguments = ["resnet20-cifar10", "resnet56-cifar10", "--interleave", "--mode", "forward", "--unsynchronised"]
+    assert aabench("profile", *arguments, *QUICK, "--device", "cpu", "--log", str(log)) == 0
     header, first, second, summary = capsys.readouterr().out.splitlines()
     assert header.split() == ["task", "side", "median", "ms", "ratio", "95", "%", "interval", "rounds"]
     task, side, _, ratio, interval, *rounds = first.split()
@@ -119,19 +111,29 @@ def test_an_interleaved_run_that_fails_is_exit_code_3(log, capsys):
     assert [row.status for row in read(log).rows] == ["failed", "failed"]
 
 
+STAND_IN = """
+import json, os, signal, sys, time
+if json.load(sys.stdin)["point"]["networks"][0]["input_size"] == 16:
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+rounds = {"times_ms": [[1.0, 2.0]] * 6, "probes_us": [], "stopped_by": "time", "warmup_rounds": 1, "settled": True}
+print(json.dumps({"rounds": rounds, "allocator": "", "threads": 1, "machine": {}}))
+"""
+"""A measuring process in whose second run Ctrl-C is pressed."""
+
+
 def test_ctrl_c_ends_an_interleaved_run_and_keeps_the_sides_that_were_done(log):
-    arguments = ["resnet20-cifar10", "resnet56-cifar10", "--interleave", "--res", "8,32", "--seconds", "0.2"]
-    code = "from aabench.cli.app import main; main()"
-    command = [sys.executable, "-c", code, "profile", *arguments, "--batch", "16", "--log", str(log)]
+    code = "import sys; from aabench.profile import process; process.WORKER = (sys.executable, '-c', sys.argv.pop(1)); "
+    code += "from aabench.cli.app import main; main()"
+    arguments = ["resnet20-cifar10", "resnet56-cifar10", "--interleave", "--res", "8,16,24", "--log", str(log)]
+    command = [sys.executable, "-c", code, STAND_IN, "profile", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
-    assert running.stdout is not None
-    for _ in range(3):  # the header, and the two networks at 8 pixels
-        running.stdout.readline()
-    time.sleep(0.5)  # into the second side
-    os.killpg(running.pid, signal.SIGINT)
-    _, errors = running.communicate(timeout=30)
-    assert running.returncode == 130
-    assert errors == f"stopped; 2 rows are in {log}: a side that was not done is measured anew\n"
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (
+        130,
+        f"stopped; 2 rows are in {log}: a side that was not done is measured anew\n",
+    )
+    assert [line.split()[1:4] for line in out.splitlines()[1:]] == [["8", "1.00", "1.000"], ["8", "2.00", "2.000"]]
     assert [row.settings["input_size"] for row in read(log).rows] == [8, 8]
     time.sleep(0.5)
     assert running_in_group(running.pid) == []
