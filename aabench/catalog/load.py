@@ -1,8 +1,8 @@
 """From ``tasks/*/*.toml`` to a catalog: every fault of every file is found in one pass.
 
-A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[sweep]]``, ``[[protocol]]`` and
-``[[claim]]``. What the tasks (or the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``,
-what its claims share in ``[table]``.
+A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[search]]``, ``[[sweep]]``,
+``[[protocol]]`` and ``[[claim]]``. What the tasks (or the recipes) of a file have in common stands once in
+``[defaults]`` and ``[source]``, what its claims share in ``[table]``.
 A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric. Where it names no task, it is a
 claim on each of the table's ``tasks``. A claim on a protocol becomes two: for runs as the tasks are defined, and for
 those of the scaled-down setting.
@@ -24,6 +24,7 @@ from aabench.catalog.catalog import Catalog
 from aabench.catalog.protocol import METRICS, Protocol
 from aabench.catalog.recipe import Recipe
 from aabench.catalog.schema import UNITS_OF, Claim, Frozen, Kind, Metric, Paper, Quantity, Tag, Task
+from aabench.catalog.search import SchemeSearch
 from aabench.catalog.sweep import Sweep
 from aabench.errors import AABenchError
 
@@ -111,6 +112,7 @@ class _Reader:
         self.papers: _Kept[Paper] = _Kept()
         self.recipes: _Kept[Recipe] = _Kept()
         self.tasks: _Kept[Task] = _Kept()
+        self.searches: _Kept[SchemeSearch] = _Kept()
         self.sweeps: _Kept[Sweep] = _Kept()
         self.protocols: _Kept[Protocol] = _Kept()
         self.claims: _Kept[Claim] = _Kept()
@@ -123,6 +125,7 @@ class _Reader:
             papers=self.papers.records,
             recipes=self.recipes.records,
             tasks=self.tasks.records,
+            searches=self.searches.records,
             sweeps=self.sweeps.records,
             protocols=self.protocols.records,
             claims=tuple(self._claims()),
@@ -140,7 +143,7 @@ class _Reader:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             self.fault(file, "-", f"cannot be read: {error}")
             return
-        known = ("paper", "recipe", "defaults", "source", "task", "sweep", "protocol", "table", "claim")
+        known = ("paper", "recipe", "defaults", "source", "task", "search", "sweep", "protocol", "table", "claim")
         for key in content.keys() - set(known):
             self.fault(file, key, f"unknown key; a file holds {', '.join(known)}")
         paper = file.split("/")[0]
@@ -151,6 +154,8 @@ class _Reader:
             self._keep(self.recipes, Recipe, {**shared, **entry}, file, key)
         for key, entry in self._sourced(content, "task", source, file):
             self._keep(self.tasks, Task, {"paper": paper, **shared, **entry}, file, key)
+        for key, entry in self._sourced(content, "search", source, file):
+            self._keep(self.searches, SchemeSearch, entry, file, key)
         for key, entry in self._sourced(content, "sweep", source, file):
             self._keep(self.sweeps, Sweep, entry, file, key)
         for key, entry in self._entries(content, "protocol", file):
@@ -242,6 +247,10 @@ class _Reader:
             file, key = self.tasks.place[name]
             self._check(file, f"{key}.paper", "paper", task.paper, self.papers.records)
             self._check(file, f"{key}.recipe", "recipe", task.recipe, self.recipes.records)
+            self._check(file, f"{key}.search", "search", task.search, self.searches.records)
+        for name, search in self.searches.records.items():
+            file, key = self.searches.place[name]
+            self._check(file, f"{key}.supernet", "recipe", search.supernet, self.recipes.records)
         for name, claim in self.claims.records.items():
             file, key = self.claims.place[name]
             known = {**self.tasks.records, **self.protocols.records}

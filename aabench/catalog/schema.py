@@ -222,6 +222,8 @@ class Task(Frozen):
     None for 8/7 of ``input_size``, the usual 256 for 224 (ours)."""
     recipe: str | None = None
     """None: the task is only evaluated, with ``checkpoint``."""
+    search: str | None = None
+    """How the scheme of its attention is searched for (EAN)."""
     checkpoint: str | None = None
     """Published weights, relative to the data root."""
     torchvision_weights: str | None = None
