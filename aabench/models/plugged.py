@@ -2,23 +2,27 @@
 
 A block gives its residual branch and its shortcut; the attention of its stage, where it is connected, scales the branch
 before the two are joined. *Org*: a module for each connected block. *Share*: one for all connected blocks of a stage.
-*EAN* is share with a scheme that leaves blocks out. Modules are never shared across stages.
+*EAN* is share with a scheme that leaves blocks out. Modules are never shared across stages. A *supernet* has modules
+for all blocks, and connects others in each training step.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 
 from aabench.layers import CBAM, DenseImplicitAttention, SpatialGroupEnhance, SqueezeExcite
 from aabench.layers.dense_implicit_attention import State
 from aabench.models.classifier import Classifier, initialise
 from aabench.models.parts import Size
-from aabench.models.scheme import Scheme, bits, flags, parse_scheme
+from aabench.models.scheme import Scheme, bits, flags, from_flags, parse_scheme
 
+CONNECTED = 0.5
+"""Probability of each connection in a supernet's training step."""
 Attention = Callable[[int], nn.Module]
 """channels -> the module that is plugged in."""
 
@@ -29,7 +33,7 @@ class Plug(NamedTuple):
     Attributes:
         attention: makes the module; None for the plain network.
         sharing: ``org`` or ``share``.
-        scheme: as :func:`~aabench.models.scheme.parse_scheme` reads it.
+        scheme: as :func:`~aabench.models.scheme.parse_scheme` reads it, or ``random`` for a supernet.
     """
 
     attention: Attention | None
@@ -43,7 +47,7 @@ def plug(attention: str, sharing: str, scheme: str, reduction: int, groups: int)
     Args:
         attention: ``none``, ``se``, ``sge``, ``dia`` or ``cbam``.
         sharing: ``org`` or ``share``.
-        scheme: see :mod:`aabench.models.scheme`; ``all`` for the plain network.
+        scheme: see :mod:`aabench.models.scheme`, or ``random`` for a supernet; ``all`` for the plain network.
         reduction: r of SE, DIA and CBAM.
         groups: of SGE.
 
@@ -140,6 +144,8 @@ class Stage(nn.Module):
 class PluggedNetwork(Classifier):
     """Stem, stages and tail.
 
+    A supernet connects all blocks but in training, where :meth:`reconnect` draws the scheme of each step.
+
     Args:
         stem: images (N, 3, H, W) -> the first stage's input.
         stages: the blocks of each.
@@ -161,7 +167,9 @@ class PluggedNetwork(Classifier):
         num_classes: int,
     ) -> None:
         super().__init__(input_size, num_classes)
-        built = parse_scheme(plugged.scheme, [len(blocks) for blocks in stages])
+        self.is_supernet = plugged.scheme == "random"
+        scheme = "all" if self.is_supernet else plugged.scheme
+        built = parse_scheme(scheme, [len(blocks) for blocks in stages])
         shared = plugged.sharing == "share"
         self.stem = stem
         self.stages = nn.ModuleList(
@@ -178,6 +186,20 @@ class PluggedNetwork(Classifier):
             x = stage(x)
         logits: Tensor = self.tail(x)
         return logits
+
+    def reconnect(self) -> None:
+        """Of a supernet, for the next training step: each block is connected with probability 1/2, by torch's global
+        generator. In any other network nothing changes.
+        """
+        if self.is_supernet:
+            row = torch.rand(sum(self.depths)) < CONNECTED
+            self.scheme = from_flags(row.tolist(), self.depths)
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets the mode; a supernet that leaves training connects all blocks again."""
+        if self.is_supernet and not mode:
+            self.scheme = self._built
+        return super().train(mode)
 
     @property
     def depths(self) -> tuple[int, ...]:

@@ -157,3 +157,33 @@ def test_a_scheme_that_cannot_be_set_says_why(scheme, message):
     model = small(attention="se", scheme="01 11 11")
     with pytest.raises(ValueError, match=message):
         model.scheme = scheme
+
+
+def supernet():
+    return small(attention="se", scheme="random", depth=29)
+
+
+def test_a_supernet_connects_each_block_in_half_of_the_steps():
+    model = supernet().train()
+    rows = []
+    for _ in range(400):
+        model.reconnect()
+        rows.append([flag for stage in model.scheme for flag in stage])
+    share = torch.tensor(rows).double().mean(0)
+    assert ((share - 0.5).abs() < 4 * 0.5 / 20).all()  # four standard deviations
+    assert len({tuple(row) for row in rows}) > 200  # of 512
+
+
+def test_a_supernet_is_scored_with_all_blocks_connected():
+    model = supernet().train()
+    model.reconnect()
+    model.eval()
+    assert model.scheme == ((True,) * 3,) * 3
+
+
+def test_only_a_supernet_is_reconnected():
+    model = small(attention="se").train()
+    state = torch.get_rng_state()
+    model.reconnect()
+    assert model.scheme == ((True,) * 2,) * 3
+    assert torch.equal(torch.get_rng_state(), state)
