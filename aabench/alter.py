@@ -1,18 +1,18 @@
-"""``--set KEY=VALUE``: a task run otherwise than it is defined. What was changed goes into the log."""
+"""``--set KEY=VALUE``: a task (or a search) run otherwise than it is defined. What was changed goes into the log."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from aabench.catalog import Recipe, Task
-from aabench.errors import AABenchError
+from aabench.catalog import Recipe, SchemeSearch, Task
+from aabench.errors import AABenchError, listing
 
 SOURCE = "--set"
-_Record = TypeVar("_Record", Task, Recipe)
+_Record = TypeVar("_Record", Task, Recipe, SchemeSearch)
 
 
 def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Task, Recipe | None, dict[str, Any]]:
@@ -38,6 +38,18 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     if recipe is not None and own:
         recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
     return changed, recipe, altered
+
+
+def alter_search(search: SchemeSearch, changes: Mapping[str, Any]) -> SchemeSearch:
+    """Apply changes to a search, by the names of its fields.
+
+    Raises:
+        AABenchError: it has no such field, or the field does not take the value.
+    """
+    unknown = sorted(changes.keys() - search.settings().keys())
+    if unknown:
+        raise AABenchError(f"a search has no {listing(unknown)}; it has {', '.join(search.settings())}")
+    return _rebuild(search, {**changes, "source": {**search.source, **dict.fromkeys(changes, SOURCE)}})
 
 
 def _value(text: str) -> Any:
