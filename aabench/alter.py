@@ -24,12 +24,7 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     Raises:
         AABenchError: no ``=``, a key set twice, or a value that the field does not take.
     """
-    altered: dict[str, Any] = {}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals or not key or key in altered:
-            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
-        altered[key] = _value(text)
+    altered = read_changes(changes)
     own = {key: value for key, value in altered.items() if recipe is not None and key in recipe.settings_names()}
     size = {key: value for key, value in altered.items() if key == "input_size"}
     arguments = {key: value for key, value in altered.items() if key not in own and key not in size}
@@ -38,6 +33,21 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     if recipe is not None and own:
         recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
     return changed, recipe, altered
+
+
+def read_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` by key; a value that is no TOML is text.
+
+    Raises:
+        AABenchError: no ``=``, or a key set twice.
+    """
+    altered: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key or key in altered:
+            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
+        altered[key] = _value(text)
+    return altered
 
 
 def alter_search(search: SchemeSearch, changes: Mapping[str, Any]) -> SchemeSearch:
