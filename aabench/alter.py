@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -38,6 +39,11 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     if recipe is not None and own:
         recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
     return changed, recipe, altered
+
+
+def text_change(key: str, text: str) -> str:
+    """The ``KEY=VALUE`` of a value that is text whatever it looks like: ``101`` is a scheme, and no number."""
+    return f"{key}={json.dumps(text)}"  # JSON's strings are TOML's too
 
 
 def _value(text: str) -> Any:
