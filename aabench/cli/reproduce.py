@@ -75,8 +75,7 @@ def reproduce(
     foreign = {"--level": level, "--set": changes, "--scheme": scheme, "--checkpoint": checkpoint}
     _check_options(names, of_protocol, {"--protocol": protocol, "--shard": shard}, foreign)
     if scheme is not None:
-        _check_schemes(catalog, names)
-        changes = [*(changes or ()), text_change("scheme", scheme)]
+        changes = [*(changes or ()), _scheme_change(catalog, names, scheme)]
     if level is not None and level not in LEVELS:
         raise AABenchError(f"unknown level {level!r}; one of {', '.join(LEVELS)}")
     if checkpoint is not None and level not in (None, "eval"):
@@ -85,7 +84,6 @@ def reproduce(
         raise AABenchError(f"--seeds goes with level smoke or train: level {level} has no seed")
 
     from aabench import record
-    from aabench.alter import text_change
     from aabench.reproduce import Job, fetch
 
     record.check_writable(log)
@@ -136,11 +134,14 @@ def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], for
             raise AABenchError(f"{option} does not go with {names[0]}, {kind}")
 
 
-def _check_schemes(catalog: Catalog, names: list[str]) -> None:
-    """That each of the tasks has a scheme to replace."""
+def _scheme_change(catalog: Catalog, names: list[str], scheme: str) -> str:
+    """What ``--scheme`` is short for, where each of the tasks has a scheme to replace."""
+    from aabench.alter import text_change
+
     without = next((name for name in names if "scheme" not in catalog.task(name).arguments), None)
     if without is not None:
         raise AABenchError(f"--scheme does not go with {without}, whose network has no scheme")
+    return text_change("scheme", scheme)
 
 
 def _structures(job: Job, names: list[str], log: Path) -> Iterator[AABenchError]:
