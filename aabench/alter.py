@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -60,6 +61,11 @@ def alter_search(search: SchemeSearch, changes: Mapping[str, Any]) -> SchemeSear
     if unknown:
         raise AABenchError(f"a search has no {listing(unknown)}; it has {', '.join(search.settings())}")
     return _rebuild(search, {**changes, "source": {**search.source, **dict.fromkeys(changes, SOURCE)}})
+
+
+def text_change(key: str, text: str) -> str:
+    """The ``KEY=VALUE`` of a value that is text whatever it looks like: ``101`` is a scheme, and no number."""
+    return f"{key}={json.dumps(text)}"  # JSON's strings are TOML's too
 
 
 def _value(text: str) -> Any:

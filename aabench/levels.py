@@ -90,8 +90,8 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
         device: the type of the device that would be used, ``cpu`` or ``cuda``.
         checkpoint: weights to evaluate (``--checkpoint``); the task's own published ones lie below the data root.
     """
-    if task.blocked is not None:
-        missing = dict.fromkeys(LEVELS, task.blocked)
+    if task.obstacle is not None:
+        missing = dict.fromkeys(LEVELS, task.obstacle)
         return Reach(task.name, None, missing, possible=(), offered=LEVELS, real_smoke=False)
     pipeline = [] if task.data in PIPELINES else [f"the {TITLES[task.data]} pipeline (not in this version)"]
     weights = _no_weights(task, data_root, checkpoint)
