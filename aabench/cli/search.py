@@ -57,6 +57,9 @@ def search(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a supernet or a search that was stopped.")] = (
         False
     ),
+    channels_last: Annotated[
+        bool, typer.Option("--channels-last", help="Memory format of the supernet's training.")
+    ] = (False),
     device: DeviceOption = None,
     log: LogOption = LOG,
 ) -> None:
@@ -85,7 +88,7 @@ def search(
         seed=seed,
         changes=tuple(changes or ()),
         resume="where-begun" if resume else "never",
-        channels_last=False,
+        channels_last=channels_last,
         device=pick_device(device),
         directory=log.parent,
         reporter=Console(),
@@ -98,7 +101,10 @@ def search(
         else:
             _log(trained, log)
     row = _log(search_scheme(run), log)
-    typer.echo(f"  `aabench reproduce {task} --scheme {row.detail['scheme']['integers']} --level train` trains it")
+    changed = "".join(f" --set {change}" for change in run.task_changes)
+    typer.echo(
+        f"  `aabench reproduce {task} --scheme {row.detail['scheme']['integers']}{changed} --level train` trains it"
+    )
 
 
 def _options(

@@ -49,6 +49,12 @@ class SearchJob:
     altered: dict[str, Any]
 
     @property
+    def task_changes(self) -> list[str]:
+        """Of the job's changes, those of the task: what a training of the found scheme needs too."""
+        elsewhere = self.search.settings().keys() | self.recipe.settings_names()
+        return [change for change in self.job.changes if change.partition("=")[0] not in elsewhere]
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The model's arguments but for the scheme, which is searched."""
         return {name: value for name, value in self.task.arguments.items() if name != "scheme"}
