@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -24,12 +25,7 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     Raises:
         AABenchError: no ``=``, a key set twice, or a value that the field does not take.
     """
-    altered: dict[str, Any] = {}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals or not key or key in altered:
-            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
-        altered[key] = _value(text)
+    altered = read_changes(changes)
     own = {key: value for key, value in altered.items() if recipe is not None and key in recipe.settings_names()}
     size = {key: value for key, value in altered.items() if key == "input_size"}
     arguments = {key: value for key, value in altered.items() if key not in own and key not in size}
@@ -38,6 +34,21 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     if recipe is not None and own:
         recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
     return changed, recipe, altered
+
+
+def read_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` by key; a value that is no TOML is text.
+
+    Raises:
+        AABenchError: no ``=``, or a key set twice.
+    """
+    altered: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key or key in altered:
+            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
+        altered[key] = _value(text)
+    return altered
 
 
 def alter_search(search: SchemeSearch, changes: Mapping[str, Any]) -> SchemeSearch:
@@ -50,6 +61,11 @@ def alter_search(search: SchemeSearch, changes: Mapping[str, Any]) -> SchemeSear
     if unknown:
         raise AABenchError(f"a search has no {listing(unknown)}; it has {', '.join(search.settings())}")
     return _rebuild(search, {**changes, "source": {**search.source, **dict.fromkeys(changes, SOURCE)}})
+
+
+def text_change(key: str, text: str) -> str:
+    """The ``KEY=VALUE`` of a value that is text whatever it looks like: ``101`` is a scheme, and no number."""
+    return f"{key}={json.dumps(text)}"  # JSON's strings are TOML's too
 
 
 def _value(text: str) -> Any:

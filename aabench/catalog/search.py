@@ -35,8 +35,8 @@ class SchemeSearch(Frozen):
     """Weight of the bonus for schemes that are new to the predictor (random network distillation)."""
     baseline_decay: Annotated[float, Field(ge=0, lt=1)]
     """Of the moving average of mean rewards."""
-    lr: Annotated[float, Field(gt=0)]
-    """Of Adam, for controller and predictor."""
+    controller_lr: Annotated[float, Field(gt=0)]
+    """Learning rate of Adam, for controller and predictor."""
     inputs: Positive
     """Of the controller: zeros."""
     hidden: Positive

@@ -17,6 +17,7 @@ from aabench.report.plots import svg
 from aabench.report.profiles import profiles
 from aabench.report.protocols import protocols
 from aabench.report.runs import runs
+from aabench.report.selection import selection
 from aabench.report.trials import trials
 from aabench.report.troubles import troubles
 from aabench.verify import judge_all
@@ -58,7 +59,8 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
     environments = Environments(rows)
     smoke, smoke_charts = runs(rows, "smoke")
     evaluations, _ = runs(rows, "eval")
-    trainings, training_charts = runs([row for row in rows if "protocol" not in row.altered], "train")
+    trained = [row for row in rows if "protocol" not in row.altered]
+    trainings, training_charts = runs(trained, "train")
     profile, profile_charts = profiles(rows)
     sections = (
         ["# What holds of the papers' claims", "", _INTRODUCTION],
@@ -67,7 +69,7 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
         all_claims(verdicts, catalog),
         smoke,
         evaluations,
-        trainings,
+        [*trainings, *selection(trained, catalog)],
         protocols(rows, catalog),
         profile,
         growth(rows),

@@ -1,6 +1,7 @@
 """The search for where to plug attention in (EAN), independent of networks."""
 
 from aabench.search.engine import LAST_SEARCH, search
+from aabench.search.evaluation import SupernetEvaluator
 from aabench.search.method import MethodName
 from aabench.search.plan import SearchPlan
 from aabench.search.progress import SearchProgress, SilentSearch
@@ -19,5 +20,6 @@ __all__ = [
     "SearchResult",
     "SilentSearch",
     "Step",
+    "SupernetEvaluator",
     "search",
 ]

@@ -13,6 +13,9 @@ class SearchProgress(Protocol):
     def start(self, total_steps: int, done: int) -> None:
         """The search starts, with ``done`` steps behind it if it is resumed. It has at most so many steps."""
 
+    def evaluating(self, images: int, total: int) -> None:
+        """So many of the held-out images are done, for the schemes that are scored together."""
+
     def step(self, step: Step, best: Scored) -> None:
         """A step is done and saved; ``best`` is the scheme of the greatest reward so far."""
 
@@ -24,6 +27,9 @@ class SilentSearch:
     """Tells nobody."""
 
     def start(self, total_steps: int, done: int) -> None:
+        """Nothing."""
+
+    def evaluating(self, images: int, total: int) -> None:
         """Nothing."""
 
     def step(self, step: Step, best: Scored) -> None:

@@ -37,8 +37,10 @@ class Reinforce:
             self.controller = Controller(
                 blocks, inputs=settings.inputs, hidden=settings.hidden, temperature=settings.temperature
             )
-            self.curiosity = Curiosity(blocks, weight=settings.curiosity, share=settings.bonus, lr=settings.lr)
-        self.optimizer = torch.optim.Adam(self.controller.parameters(), lr=settings.lr)
+            self.curiosity = Curiosity(
+                blocks, weight=settings.curiosity, share=settings.bonus, lr=settings.controller_lr
+            )
+        self.optimizer = torch.optim.Adam(self.controller.parameters(), lr=settings.controller_lr)
         self.baseline = Baseline(decay=settings.baseline_decay, update=settings.baseline_update)
         self.buffer = ReplayBuffer(settings.replay_capacity)
         self.steps = 0

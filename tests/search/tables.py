@@ -28,7 +28,7 @@ def settings(**changes) -> SchemeSearch:
         "sparsity_weight": 2.0,
         "curiosity": 1.0,
         "baseline_decay": 0.95,
-        "lr": 0.05,
+        "controller_lr": 0.05,
         "inputs": 20,
         "hidden": 50,
         "temperature": 5.0,
