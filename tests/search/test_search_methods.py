@@ -143,3 +143,10 @@ def test_greedy_ends_without_any_connection_where_all_of_them_cost():
 def test_greedy_takes_the_first_of_equals():
     state = carried_out("greedy", 0, Table(lambda flags: 60.0), steps=1, samples=1 + BLOCKS, blocks=BLOCKS)
     assert state.best.flags == (False,) + (True,) * (BLOCKS - 1)
+
+
+def test_greedy_stops_where_no_removal_is_an_improvement():
+    table = Table(lambda flags: 60.0)
+    state = carried_out("greedy", 0, table, sparsity_weight=0.0)
+    assert [len(call) for call in table.calls] == [1, BLOCKS]
+    assert state.best.flags == (True,) * BLOCKS
