@@ -54,11 +54,20 @@ def _chunked_backward(gradient: list[int], q: list[int], k: list[int], v: list[i
 
 
 def own(inclusive: Mapping[str, Counter[str]], model: nn.Module) -> ByModule:
-    """Counts that include the children's -> counts of each module alone, empty ones left out."""
-    result = {name: Counter(inclusive.get(name, {})) for name, _ in model.named_modules()}
-    for name in result:
+    """Counts that include the children's -> counts of each module alone, empty ones left out.
+
+    A container that is never called itself, such as a list of blocks, has no counts: it holds those of its children.
+    """
+    names = [name for name, _ in model.named_modules()]
+    held = {name: Counter(inclusive.get(name, {})) for name in names}
+    for name in reversed(names):  # children before their parents
+        parent = name.rpartition(".")[0]
+        if name and parent not in inclusive:
+            held[parent].update(held[name])
+    result = {name: Counter(counts) for name, counts in held.items()}
+    for name in names:
         if name:
-            result[name.rpartition(".")[0]].subtract(inclusive.get(name, {}))
+            result[name.rpartition(".")[0]].subtract(held[name])
     nonzero = {name: Counter({op: n for op, n in counts.items() if n}) for name, counts in result.items()}
     return {name: counts for name, counts in nonzero.items() if counts}
 
@@ -171,7 +180,7 @@ sqrt square sub sub_ tanh tanh_ where
 """
 _REDUCING_OR_RESAMPLING = """
 adaptive_avg_pool2d adaptive_max_pool2d amax amin avg_pool2d batch_norm group_norm instance_norm layer_norm log_softmax
-max_pool2d mean softmax sum upsample_bilinear2d upsample_nearest2d var
+max_pool2d mean softmax std sum upsample_bilinear2d upsample_nearest2d var
 """
 _MAKING_OR_MOVING = """
 alias clone dropout_ expand_as eye feature_dropout linspace masked_fill movedim ones_like pad repeat repeat_interleave
