@@ -229,8 +229,9 @@ class _Reader:
         sweep = self.sweeps.records.get(claim.sweep or "")
         if sweep is None:
             return
-        if claim.kind == "delta" and len(sweep.sides) != 1:
-            self.fault(file, f"{key}.sweep", f"a difference is at one side, and {sweep.name} has {len(sweep.sides)}")
+        if claim.metric == "latency_ms" and len(sweep.sides) != 1:
+            what = f"a difference in latency is at one side, and {sweep.name} has {len(sweep.sides)}"
+            self.fault(file, f"{key}.sweep", what)
         if claim.kind == "growth" and len(sweep.sides) < 3:
             self.fault(file, f"{key}.sweep", f"growth is fitted over 3 sides or more; {sweep.name} has fewer")
 

@@ -45,7 +45,7 @@ over a baseline is claimed, in % of that."""
 
 KINDS_OF: dict[str, tuple[Kind, ...]] = {
     "flops": ("absolute", "ordinal", "growth"),
-    "latency_ms": ("delta",),
+    "latency_ms": ("delta", "ordinal"),
     "memory": ("ordinal", "growth"),
 }
 """Which kinds a claim on a metric may be of, where not any but ``growth``."""

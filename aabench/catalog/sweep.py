@@ -13,14 +13,16 @@ class Sweep(Frozen):
     """How networks are profiled, in eager execution. Every setting has a source: a place in a sheet, or ``ours``."""
 
     name: Name
-    mode: Literal["infer", "train"]
-    """``infer`` (forward) or ``train`` (a whole step)."""
+    mode: Literal["infer", "forward", "train"]
+    """``infer`` (a forward pass in evaluation mode), ``forward`` (one in train mode) or ``train`` (a whole step)."""
     batch: Annotated[int, Field(gt=0)]
     dtype: Literal["fp32", "bf16", "fp16"]
     sides: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)]
     """In pixels, ascending."""
     gpu: str | None = None
     """Part of the name of the one GPU that the paper measured on. None: any machine will do."""
+    synchronised: bool = True
+    """Whether times on a GPU end when it is done. On a CPU they always do."""
     source: dict[str, str]
 
     @model_validator(mode="after")
@@ -33,5 +35,5 @@ class Sweep(Frozen):
         return self
 
     def settings(self) -> dict[str, Any]:
-        """How to profile, by name: the fields that a source is owed for."""
-        return self.model_dump(exclude={"name", "source"}, exclude_none=True)
+        """How to profile, by name: the fields that were set, for which a source is owed."""
+        return self.model_dump(exclude={"name", "source"}, exclude_none=True, exclude_unset=True)

@@ -35,7 +35,7 @@ def compare(
         str | None, typer.Option(metavar="BASE_REV", help="Time this git revision against the working copy.")
     ] = None,
     res: Annotated[str | None, typer.Option(help="With --rerun: sides in pixels; default: the task's own.")] = None,
-    mode: Annotated[str | None, typer.Option(help="With --rerun: infer (default) or train.")] = None,
+    mode: Annotated[str | None, typer.Option(help="With --rerun: infer (default), forward or train.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="With --rerun: images a call; default 1.")] = None,
     dtype: Annotated[str | None, typer.Option(help="With --rerun: fp32 (default), bf16 or fp16.")] = None,
     device: DeviceOption = None,

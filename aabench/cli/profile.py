@@ -29,22 +29,34 @@ def profile(
         str | None,
         typer.Option(
             help="Sides in pixels: 32..512 (the default), 32..512:32, or 32,224,512; "
-            "with --by-module and --find-max batch by default the task's own.",
+            "with --by-module, --interleave and --find-max batch by default the task's own.",
             show_default=False,
         ),
     ] = None,
-    mode: Annotated[str, typer.Option(help="infer (forward) or train (a whole step).")] = "infer",
+    mode: Annotated[
+        str, typer.Option(help="infer (forward), forward (one in train mode, no backward) or train (a whole step).")
+    ] = "infer",
     batch: Annotated[int, typer.Option(help="Images a call.")] = 1,
     dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; in training by autocast.")] = "fp32",
     device: DeviceOption = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Run through torch.compile.")] = False,
     channels_last: Annotated[bool, typer.Option("--channels-last", help="In that memory format.")] = False,
     allocator: Annotated[str, typer.Option(help="On CPU: default, or warm (freed memory is kept).")] = "default",
+    unsynchronised: Annotated[
+        bool,
+        typer.Option(
+            "--unsynchronised",
+            help="On CUDA, a time ends when the call returns, done or not; on CPU that is the same: no change.",
+        ),
+    ] = False,
     seconds: Annotated[
         float, typer.Option(help="Measuring time a point; twice as much where the machine is disturbed.")
     ] = 7.0,
     precision: Annotated[float, typer.Option(help="Wanted half-width of the median's 95 % interval.")] = 0.02,
     flush_l2: Annotated[bool, typer.Option("--flush-l2", help="On CUDA, empty the L2 cache before each call.")] = False,
+    interleave: Annotated[
+        bool, typer.Option("--interleave", help="Time all tasks in turns, in one process: ratios to the first.")
+    ] = False,
     predict: Annotated[bool, typer.Option("--predict", help="Count and predict only: nothing is run.")] = False,
     by_module: Annotated[bool, typer.Option("--by-module", help="Cost and time by stage and layer.")] = False,
     depth: Annotated[int, typer.Option(min=1, help="Of --by-module: 1 for stages, 2 for their blocks ...")] = 2,
@@ -66,16 +78,22 @@ def profile(
     chosen = _choose(catalog, tasks, all_tasks)
     sides = None if res is None else parse_resolutions(res)
     device = device if predict and device else pick_device(device)
-    way = Way(mode, batch, dtype, device, compile_, channels_last, allocator)
+    way = Way(mode, batch, dtype, device, compile_, channels_last, allocator, not unsynchronised)
     effort = Effort(seconds, precision, flush_l2)
-    _one_job(predict=predict, by_module=by_module, find_max=find_max is not None)
+    _one_job(predict=predict, by_module=by_module, find_max=find_max is not None, interleave=interleave)
     _one_job(predict=predict, resume=resume)
+    for other in ({"resume": resume}, {"shard": shard is not None}, {"plot": plot is not None}):
+        _one_job(interleave=interleave, **other)
 
     from aabench import record
 
     record.check_writable(log)
     if find_max is not None:
         _find_max(chosen, find_max, memory, sides, way, log)
+    elif interleave:
+        from aabench.cli.interleaved import run_interleaved
+
+        run_interleaved(chosen, sides, way, effort, log)
     elif by_module:
         _by_module(chosen, sides, way, depth, log)
     else:

@@ -53,7 +53,8 @@ def show(
     for sweep in catalog.sweeps_of(task):
         where = f" on one {sweep.gpu}" if sweep.gpu else ""
         sides = ", ".join(map(str, sweep.sides))
-        typer.echo(f"  sweep   {sweep.name}: {sweep.mode}, batch {sweep.batch}, {sweep.dtype}, sides {sides}{where}")
+        way = f"{sweep.mode}, batch {sweep.batch}, {sweep.dtype}{'' if sweep.synchronised else ', not synchronised'}"
+        typer.echo(f"  sweep   {sweep.name}: {way}, sides {sides}{where}")
     typer.echo("  claims")
     _show_claims(claims)
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aabench.compare.metrics import label_of
+from aabench.profile.way import waits_for_device
 from aabench.record import Measurement, Value
 
 LEVELS = ("structure", "predict", "profile")
 """Levels whose rows hold counts. What a training reached is judged against a paper, by ``aabench verify``."""
 
 _WAY = {"mode": None, "batch": None, "dtype": None, "device": None, "compile": False, "channels_last": False}
-_WAY |= {"memory_limit": None, "by_module": None}
+_WAY |= {"memory_limit": None, "by_module": None, "interleaved": None}
 """Settings that bear on the numbers, with what a row that does not name them was run with. Not those that only say how
 long and how often was measured (seconds, precision, repeats, flush_l2), nor the allocator."""
 
@@ -83,6 +84,7 @@ def _point(row: Measurement) -> Point:
 def _way(row: Measurement) -> tuple[tuple[str, Any], ...]:
     """What a person chose otherwise than the task has it is part of the way; changes of a recipe do not bear on it."""
     way = {name: row.settings.get(name, default) for name, default in _WAY.items()}
+    way |= {"unsynchronised": None if row.level != "profile" or waits_for_device(row.settings) else True}
     arguments = row.settings.get("arguments", {})
     altered = {name: value for name, value in row.altered.items() if name in arguments}
     set_to = {"set": json.dumps(altered, sort_keys=True)} if altered else {}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aabench.profile.counting import Count, Row, count
     from aabench.profile.energy import Energy
     from aabench.profile.executed import Difference, Executed, explain_executed
+    from aabench.profile.interleaving import interleave
     from aabench.profile.largest import Search, parse_bytes
     from aabench.profile.latency import Latency, measure_latency
     from aabench.profile.live import LiveBytes
@@ -40,6 +41,7 @@ __all__ = [
     "Way",
     "count",
     "explain_executed",
+    "interleave",
     "measure_latency",
     "measure_memory",
     "measure_point",
@@ -69,6 +71,7 @@ _HOME = {
     "Way": "way",
     "count": "counting",
     "explain_executed": "executed",
+    "interleave": "interleaving",
     "measure_latency": "latency",
     "measure_memory": "memory",
     "measure_point": "sweeping",

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from aabench.profile.way import waits_for_device
 from aabench.record import Measurement
+
+INTERLEAVED = "interleaved"
+UNSYNCHRONISED = "not synchronised"
+
+
+_TITLES = {"infer": "inference", "forward": "forward in train mode", "train": "training step"}
 
 
 class Conditions(NamedTuple):
@@ -20,13 +27,13 @@ class Conditions(NamedTuple):
     batch: int
     dtype: str
     options: tuple[str, ...]
-    """What differs from the plain way: compiled, channels last, warm allocator."""
+    """What differs from the plain way: compiled, channels last, warm allocator, not synchronised, interleaved."""
     machine: str
 
     @property
     def title(self) -> str:
         """For a heading."""
-        what = {"infer": "inference", "train": "training step"}.get(self.mode, self.mode)
+        what = _TITLES.get(self.mode, self.mode)
         parts = (what, f"batch {self.batch}", self.dtype, self.device, *self.options)
         return f"{'predicted: ' if self.predicted else ''}{', '.join(parts)}: {self.machine}"
 
@@ -52,8 +59,16 @@ def by_conditions(rows: Sequence[Measurement]) -> Iterator[tuple[Conditions, lis
 
 
 def is_point(row: Measurement) -> bool:
-    """Whether a profiled or predicted row is a point: not a trial under a memory limit, nor a module's own time."""
-    return not {"memory_limit", "by_module"} & row.settings.keys()
+    """Whether a profiled or predicted row is a point of a sweep, with a process to itself.
+
+    So not a trial under a memory limit, a module's own time, or a network of an interleaved run.
+    """
+    return not {"memory_limit", "by_module"} & row.settings.keys() and not is_interleaved(row)
+
+
+def is_interleaved(row: Measurement) -> bool:
+    """Whether a row is of a network that took turns with others, see :mod:`aabench.profile.interleaving`."""
+    return "interleaved" in row.settings
 
 
 def conditions_of(row: Measurement) -> Conditions:
@@ -64,6 +79,8 @@ def conditions_of(row: Measurement) -> Conditions:
         "compiled": row.settings.get("compile", False),
         "channels last": row.settings.get("channels_last", False),
         "warm allocator": row.settings.get("allocator", "default") == "warm" and not predicted,
+        UNSYNCHRONISED: not waits_for_device(row.settings) and not predicted,
+        INTERLEAVED: is_interleaved(row),
     }
     options = tuple(name for name, there in chosen.items() if there)
     return Conditions(predicted, device, mode, batch, dtype, options, _machine(row, device))

@@ -75,14 +75,14 @@ class Executed:
 def explain_executed(model: nn.Module, input_size: int | tuple[int, int], way: Way = Way()) -> Executed:
     """What a forward pass executes, run eagerly in a way; the model may be on meta or anywhere, and is left as it is.
 
-    Attention that is ``auto`` takes its form by the number of tokens. In training at bf16 and fp16 the weights are cast
-    where the real pass runs under autocast: operators with multiply-adds see the same shapes and data types.
+    Attention that is ``auto`` takes its form by the number of tokens. In train mode at bf16 and fp16 the weights are
+    cast where the real pass runs under autocast: operators with multiply-adds see the same shapes and data types.
 
     Raises:
         AABenchError: the network does not run at this size, or its operators do not grow with the batch.
     """
     size = as_pair(input_size)
-    training = way.mode == "train"
+    training = way.mode != "infer"
     # Layers know two devices, CPU and others, and a torch without CUDA breaks down on fake tensors of a CUDA device.
     device = "cpu" if way.device == "cpu" else "meta"
     with FakeTensorMode(allow_non_fake_inputs=True), torch.set_grad_enabled(training):

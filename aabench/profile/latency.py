@@ -7,12 +7,13 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb, floor, sqrt
 from typing import Literal
 
 import torch
 
+from aabench.profile.median import median_interval
 from aabench.profile.quiet import Probe, quiet_level, quiet_samples
+from aabench.profile.timer import WARMUP_SHARE, Timer, timer, warm_up
 
 LEAST_REPEATS = 3
 """Measured calls even if the first one uses up the time: fewer have no quartiles worth the name."""
@@ -23,11 +24,6 @@ MOST_TIMES = 2
 """A disturbed machine gets so many times the measuring time at most."""
 LEAST_QUIET = 6
 """With fewer quiet samples all of them count, disturbed or not."""
-WARMUP_SHARE = 0.25
-"""Warm-up ends after this share of the measuring time, settled or not."""
-SETTLED = 0.02
-"""Warm-up ends when the medians of its last two windows differ by no more than this share."""
-WINDOW = 5
 
 
 @dataclass(frozen=True)
@@ -90,9 +86,10 @@ def measure_latency(
     seconds: float = 7.0,
     precision: float = 0.02,
     flush_l2: bool = False,
+    synchronised: bool = True,
     quiet_us: float | None = None,
 ) -> Latency:
-    """Time single calls: by ``perf_counter_ns`` on CPU, by events on CUDA (the device's own clock).
+    """Time single calls, see :func:`aabench.profile.timer.timer`.
 
     Args:
         call: what is timed; its result is dropped.
@@ -101,14 +98,18 @@ def measure_latency(
             samples. Four fifths of it are used in any case.
         precision: enough when the 95 % interval of the median is within this share of it on both sides.
         flush_l2: on CUDA, overwrite the L2 cache before each call.
+        synchronised: on CUDA, wait for the device after each call; else only once, after the last.
         quiet_us: what the probe is known to take on the quiet machine, in microseconds.
     """
-    time_one = _timer(call, device, flush_l2)
-    warmup_calls, settled = _warm_up(time_one, seconds * WARMUP_SHARE)
+    time_one = timer(call, device, flush_l2=flush_l2, synchronised=synchronised)
+    warmup_calls, settled = warm_up(time_one, seconds * WARMUP_SHARE)
     before = resource.getrusage(resource.RUSAGE_SELF)
-    series = _Series(None if torch.device(device).type == "cuda" else Probe(), quiet_us)
+    on_cuda = torch.device(device).type == "cuda"
+    series = _Series(None if on_cuda else Probe(), quiet_us)
     stopped_by = series.fill(time_one, seconds, precision)
     after = resource.getrusage(resource.RUSAGE_SELF)
+    if on_cuda and not synchronised:
+        torch.cuda.synchronize()
     faults = after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt
     samples = series.samples
     return Latency(
@@ -121,43 +122,6 @@ def measure_latency(
         probes_us=tuple(series.probes),
         quiet_us=quiet_level(series.probes, quiet_us) if series.probes else None,
     )
-
-
-def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
-    """Two of the samples that hold the median between them with at least 95 %, whatever its distribution.
-
-    The number of samples below the median is binomial (n, 1/2); from 100 samples on, by its normal approximation.
-    None for fewer than 6 samples: there are no such two.
-    """
-    n = len(samples)
-    if n < 6:
-        return None
-    if n >= 100:
-        outside = floor((n - 1.96 * sqrt(n)) / 2)
-    else:
-        outside, tail = 0, 1
-        while (tail + comb(n, outside + 1)) / 2**n <= 0.025:
-            outside += 1
-            tail += comb(n, outside)
-    ordered = sorted(samples)
-    return ordered[outside], ordered[n - 1 - outside]
-
-
-Timer = Callable[[], float]
-"""Runs the call once; milliseconds."""
-
-
-def _warm_up(time_one: Timer, seconds: float) -> tuple[int, bool]:
-    """(calls, settled)."""
-    samples = [time_one()]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        samples.append(time_one())
-        if len(samples) >= 2 * WINDOW + 1:  # the first call does not count
-            older, newer = samples[-2 * WINDOW : -WINDOW], samples[-WINDOW:]
-            if abs(statistics.median(newer) / statistics.median(older) - 1) <= SETTLED:
-                return len(samples), True
-    return len(samples), False
 
 
 class _Series:
@@ -202,29 +166,3 @@ def _precise(samples: Sequence[float], precision: float) -> bool:
         return False
     median = statistics.median(samples)
     return max(interval[1] - median, median - interval[0]) <= precision * median
-
-
-def _timer(call: Callable[[], object], device: str, flush_l2: bool) -> Timer:
-    if torch.device(device).type != "cuda":
-
-        def on_cpu() -> float:
-            start = time.perf_counter_ns()
-            call()
-            return (time.perf_counter_ns() - start) / 1e6
-
-        return on_cpu
-
-    cache = torch.cuda.get_device_properties(device).L2_cache_size if flush_l2 else 0
-    # Twice the cache, so that nothing of what was there before can stay.
-    filler = torch.empty(2 * cache, dtype=torch.int8, device=device)  # of no element where nothing is flushed
-
-    def on_cuda() -> float:
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-        filler.zero_()
-        start.record()
-        call()
-        end.record()
-        end.synchronize()
-        return float(start.elapsed_time(end))
-
-    return on_cuda

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def run(point: dict[str, Any]) -> dict[str, Any]:
     device = point["device"]
     limit = point.get("memory_limit")
     allowance = Allowance(device, limit)
-    call = _call(point)
+    call = build_call(point)
 
     def until_steady() -> None:
         # The optimiser's buffers appear in the first training step: the second one is what every later one is like.
@@ -55,6 +56,7 @@ def run(point: dict[str, Any]) -> dict[str, Any]:
             seconds=point["seconds"],
             precision=point["precision"],
             flush_l2=point["flush_l2"],
+            synchronised=point["synchronised"],
             quiet_us=point.get("quiet_us"),
         )
         seconds["latency"] = time.perf_counter() - started - seconds["before_latency"]
@@ -81,7 +83,8 @@ def _difference(point: dict[str, Any]) -> dict[str, Any] | None:
     return None if found is None else found.model_dump()
 
 
-def _call(point: dict[str, Any]) -> Any:
+def build_call(point: dict[str, Any]) -> Callable[[], None]:
+    """What is timed of a point: its network, built anew, on images of noise."""
     model = _model(point)
     side, device = point["input_size"], point["device"]
     x = torch.randn(point["batch"], 3, side, side, device=device)

@@ -50,12 +50,15 @@ def profile_modules(task: Task, side: int, way: Way = Way()) -> Measurement:
     ``share`` (of the sum of all own times). ``executed`` has what the forward pass executes, operator by operator.
 
     Raises:
-        AABenchError: ``compile`` is asked for (a compiled network has no modules left), or CUDA and it is not here.
+        AABenchError: ``compile`` is asked for (a compiled network has no modules left), or CUDA and it is not here, or
+            times that do not wait for the device.
     """
     if way.compile:
         raise AABenchError("a compiled network has no modules left to time; leave --compile out")
     if way.device == "cuda" and not torch.cuda.is_available():
         raise AABenchError("device cuda was asked for and torch finds none here; use cpu, or see `aabench doctor`")
+    if way.device == "cuda" and not way.synchronised:
+        raise AABenchError("a module's time is that of its work on the device; leave --unsynchronised out")
     settings, altered = settings_of(task, side)
     settings |= way.settings() | {"by_module": True}
     row: dict[str, Any] = {"task": task.name, "level": "profile", "settings": settings, "altered": altered}

@@ -25,7 +25,7 @@ KINDS = ("parameters", "buffers", "gradients", "optimizer", "activations", "temp
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one call: a forward pass of a batch, or a whole training step.
+    """Of one call in a way: a forward pass of a batch, in either mode, or a whole training step.
 
     Attributes:
         device: whose kernels it is for: the way's own, or cpu, see :func:`predict`.

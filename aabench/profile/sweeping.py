@@ -13,14 +13,13 @@ import torch
 from aabench.catalog import Task
 from aabench.cores import on_all_cores
 from aabench.errors import AABenchError
-from aabench.models import create_model
 from aabench.profile.conditions import is_point
+from aabench.profile.expected import expect
 from aabench.profile.latency import Latency
 from aabench.profile.memory import Peak
-from aabench.profile.predict import predict
 from aabench.profile.process import run_in_fresh_process
-from aabench.profile.structure import count_values, settings_of
-from aabench.profile.way import Effort, Way
+from aabench.profile.structure import settings_of
+from aabench.profile.way import Effort, Way, waits_for_device
 from aabench.record import Measurement, Status, Value, fingerprint, new
 from aabench.shard import share
 
@@ -58,7 +57,7 @@ def _predict_point(way: Way, point: Point) -> Measurement:
     row: dict[str, Any] = {"task": task.name, "level": "predict", "altered": altered}
     row["settings"] = settings | way.settings()
     try:
-        values, detail = _expected(task, side, way)
+        values, detail = expect(task, side, way)
     except AABenchError as error:
         return new(**row, status="failed", error=str(error))
     return new(**row, values=values, detail=detail)
@@ -71,13 +70,24 @@ def sweep(chosen: Iterable[Point], way: Way, effort: Effort = Effort()) -> Itera
     row counts.
 
     Raises:
-        AABenchError: at once, before any point: CUDA is asked for and not here.
+        AABenchError: at once, before any point, see :func:`check_possible`.
+    """
+    check_possible(way, effort)
+    return _measure_all(chosen, way, effort)
+
+
+def check_possible(way: Way, effort: Effort) -> None:
+    """Check that networks can be timed in this way here.
+
+    Raises:
+        AABenchError: CUDA is asked for and not here, or a cache is to be emptied where nothing waits for it.
     """
     if way.device == "cuda" and not torch.cuda.is_available():
         raise AABenchError(
             "device cuda was asked for and torch finds none here; use cpu, or --predict, or see `aabench doctor`"
         )
-    return _measure_all(chosen, way, effort)
+    if way.device == "cuda" and effort.flush_l2 and not way.synchronised:
+        raise AABenchError("with --unsynchronised nothing waits for --flush-l2 to be done: leave one out")
 
 
 def _measure_all(chosen: Iterable[Point], way: Way, effort: Effort) -> Iterator[Measurement]:
@@ -123,7 +133,7 @@ def measure_point(
         settings["memory_limit"] = memory_limit
     row: dict[str, Any] = {"task": task.name, "level": "profile", "settings": settings, "altered": altered}
     try:
-        expected, detail = _expected(task, side, way)
+        expected, detail = expect(task, side, way)
     except AABenchError as error:
         return new(**row, status="failed", error=str(error))
     started = time.perf_counter()
@@ -143,32 +153,19 @@ def measured(rows: Iterable[Measurement], way: Way, effort: Effort) -> dict[tupl
 
     A point that ran out of memory is one that is known.
     """
-    here, asked = fingerprint(), (way.settings() | effort.settings()).items()
+    here, asked = fingerprint(), way.settings() | effort.settings()
+    waits = waits_for_device(asked)
+    del asked["synchronised"]  # rows may lack it, and on the CPU it changes nothing
     return {
         (row.task, row.settings["input_size"]): row
         for row in rows
         if row.level == "profile"
         and row.status in ("ok", "oom")
         and row.environment == here
-        and asked <= row.settings.items()
+        and asked.items() <= row.settings.items()
+        and waits_for_device(row.settings) == waits
         and is_point(row)
     }
-
-
-def _expected(task: Task, side: int, way: Way) -> tuple[tuple[Value, ...], dict[str, Any]]:
-    """What is counted and predicted of a point, and its detail."""
-    started = time.perf_counter()
-    values, detail = count_values(task, side, way)
-    model = create_model(task.model, input_size=side, num_classes=task.num_classes, device="meta", **task.arguments)
-    prediction = predict(model, side, task.num_classes, way)
-    detail |= {"predicted_memory": dict(prediction.memory), "predicted_on": prediction.device}
-    memory = Value(metric="memory", value=prediction.peak, unit="bytes", convention="predicted_live")
-    intensity = Value(metric="arithmetic_intensity", value=prediction.intensity, unit="FLOPs per byte")
-    if way.compile:
-        reason = "what is predicted is eager execution"
-        memory, intensity = (v.model_copy(update={"value": None, "reason": reason}) for v in (memory, intensity))
-    detail["expected_seconds"] = time.perf_counter() - started
-    return (*values, memory, intensity), detail
 
 
 def _measured(answer: dict[str, Any], latency: Latency | None, batch: int) -> Iterator[Value]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aabench.errors import AABenchError
 
 CHOICES = {
-    "mode": ("infer", "train"),
+    "mode": ("infer", "forward", "train"),
     "dtype": ("fp32", "bf16", "fp16"),
     "device": ("cpu", "cuda"),
     "allocator": ("default", "warm"),
@@ -21,13 +22,16 @@ class Way:
     """A way of running.
 
     Args:
-        mode: ``infer`` (forward) or ``train`` (a whole step), see :mod:`aabench.profile.workload`.
+        mode: ``infer`` (a forward pass in evaluation mode), ``forward`` (one in train mode, with nothing after it) or
+            ``train`` (a whole step), see :mod:`aabench.profile.workload`.
         batch: images a call.
         dtype: ``fp32``, ``bf16`` or ``fp16``.
         device: ``cpu`` or ``cuda``.
         compile: through ``torch.compile``.
         channels_last: images and weights in that memory format.
         allocator: of the CPU: ``default`` or ``warm``, see :mod:`aabench.allocator`.
+        synchronised: on CUDA, whether a time ends when the device is done; else when all its work was handed over. On
+            the CPU a call returns when it is done: there is nothing to wait for, and the setting changes nothing.
 
     Raises:
         AABenchError: a setting that is none of the known ones, an empty batch.
@@ -40,6 +44,7 @@ class Way:
     compile: bool = False
     channels_last: bool = False
     allocator: str = "default"
+    synchronised: bool = True
 
     def __post_init__(self) -> None:
         for name, known in CHOICES.items():
@@ -52,6 +57,14 @@ class Way:
     def settings(self) -> dict[str, Any]:
         """As a row of the log has it."""
         return dataclasses.asdict(self)
+
+
+def waits_for_device(settings: Mapping[str, Any]) -> bool:
+    """Whether the times of a row with these settings are of work that was done.
+
+    So they always are on the CPU, and in rows from before there was the setting.
+    """
+    return settings.get("device") != "cuda" or bool(settings.get("synchronised", True))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from importlib import import_module
 from aabench.errors import AABenchError
 from aabench.parent import die_with_parent
 
-JOBS = ("measure", "modules")
+JOBS = ("measure", "modules", "interleaved")
 """Modules of this package with a ``run(point) -> answer``."""
 
 

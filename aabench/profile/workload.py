@@ -1,4 +1,4 @@
-"""What one measured call does: a forward pass, or a whole training step. Imports torch only."""
+"""What one measured call does: a forward pass, in either mode, or a whole training step. Imports torch only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MODES = ("infer", "train")
+MODES = ("infer", "forward", "train")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -16,12 +16,17 @@ def workload(model: nn.Module, x: Tensor, num_classes: int, mode: str, dtype: st
     """The call for images x (N, 3, H, W), fp32, on the model's device.
 
     ``infer``: evaluation mode, no autograd; weights and images are cast to the data type.
+    ``forward``: the forward pass of a training step alone: normalisation by the batch's statistics, whose running means
+    are updated, and a graph for autograd, which is dropped with the result.
     ``train``: forward, cross-entropy with random labels, backward, and a step of SGD with momentum (its buffers exist
-    from the second call on). Weights stay fp32; in bf16 and fp16 the forward pass runs under autocast. fp16's loss
-    scaling is left out: two elementwise passes over the gradients.
+    from the second call on).
+    In the last two, weights stay fp32; in bf16 and fp16 the forward pass runs under autocast. fp16's loss scaling is
+    left out: two elementwise passes over the gradients.
     """
     if mode == "infer":
         return _inference(_cast(model.eval(), DTYPES[dtype]), x.to(DTYPES[dtype]))
+    if mode == "forward":
+        return _forward(model.train(), x, DTYPES[dtype])
     return _training(model.train(), x, num_classes, DTYPES[dtype])
 
 
@@ -33,6 +38,14 @@ def _cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
 def _inference(model: nn.Module, x: Tensor) -> Callable[[], None]:
     def call() -> None:
         with torch.inference_mode():
+            model(x)
+
+    return call
+
+
+def _forward(model: nn.Module, x: Tensor, dtype: torch.dtype) -> Callable[[], None]:
+    def call() -> None:
+        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
             model(x)
 
     return call

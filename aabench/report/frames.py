@@ -21,7 +21,7 @@ CLAIM_COLUMNS = (
 
 _SETTINGS = (
     *("device", "mode", "batch", "input_size", "dtype", "compile", "channels_last", "allocator", "memory_limit"),
-    "by_module",
+    *("by_module", "synchronised", "interleaved"),
 )
 VALUE_COLUMNS = (
     *("row", "time", "task", "level", "status", "altered", "seed", *_SETTINGS),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from aabench.catalog import Claim, Sweep
-from aabench.profile.conditions import Conditions, by_conditions, is_point
+from aabench.profile.conditions import UNSYNCHRONISED, Conditions, by_conditions, is_interleaved, is_point
 from aabench.profile.ranges import parse_resolutions
 from aabench.record import Measurement
 from aabench.verify.verdict import Verdict
@@ -41,14 +41,14 @@ def curves(claim: Claim, sweep: Sweep, rows: Iterable[Measurement], number: Numb
 
     Those with the most sides come first, of equally many the newest. Of two rows of a point the newer counts.
     """
-    chosen = {row.id: row for row in rows if _is_of(row, claim, sweep)}
+    chosen = {row.id: row for row in rows if is_of(row, claim, sweep)}
     ordered = sorted(chosen.values(), key=lambda row: row.time)
     found = [_curves(claim, way, points, number) for way, points in by_conditions(ordered)]
     return sorted((of for of in found if of.sides), key=_sides_then_time, reverse=True)
 
 
-def _is_of(row: Measurement, claim: Claim, sweep: Sweep) -> bool:
-    """Whether a row, finished or not, is a point of the sweep for the claim's task or its baseline.
+def is_of(row: Measurement, claim: Claim, sweep: Sweep) -> bool:
+    """Whether a row, finished or not, is of the sweep for the claim's task or its baseline: a point, or interleaved.
 
     The side is what a sweep varies: it is the one alteration of a task that is let through.
     """
@@ -57,7 +57,7 @@ def _is_of(row: Measurement, claim: Claim, sweep: Sweep) -> bool:
         and row.altered.keys() <= {"input_size"}
         and row.settings.get("mode") == sweep.mode
         and row.settings.get("input_size") in sweep.sides
-        and is_point(row)
+        and (is_point(row) or is_interleaved(row))
     )
 
 
@@ -79,7 +79,9 @@ def _sides_then_time(of: Curves) -> tuple[int, str]:
 def fits(way: Conditions, sweep: Sweep) -> bool:
     """Whether points of a way are what the sweep asks for."""
     on_its_gpu = sweep.gpu is None or (way.device == "cuda" and sweep.gpu in way.machine)
-    return on_its_gpu and (way.mode, way.batch, way.dtype) == (sweep.mode, sweep.batch, sweep.dtype) and eager(way)
+    as_timed = way.predicted or way.device != "cuda" or sweep.synchronised == (UNSYNCHRONISED not in way.options)
+    as_run = (way.mode, way.batch, way.dtype) == (sweep.mode, sweep.batch, sweep.dtype)
+    return on_its_gpu and as_timed and as_run and eager(way)
 
 
 def eager(way: Conditions) -> bool:
@@ -93,12 +95,15 @@ def predicted_in(way: Conditions) -> str:
 
 
 def command(claim: Claim, sweep: Sweep, *, predict: bool) -> str:
-    """The command that makes the points."""
+    """The command that makes the points. Times at one side are taken in turns, the baseline's first."""
     sides, first, last = sweep.sides, sweep.sides[0], sweep.sides[-1]
     usual = len(sides) > 1 and parse_resolutions(f"{first}..{last}") == sides
     res = f"{first}..{last}" if usual else ",".join(map(str, sides))
     way = f"--mode {sweep.mode} --batch {sweep.batch}" + (f" --dtype {sweep.dtype}" if sweep.dtype != "fp32" else "")
-    return f"`aabench profile {claim.task} {claim.baseline} {way} --res {res}{' --predict' if predict else ''}`"
+    if predict:
+        return f"`aabench profile {claim.task} {claim.baseline} {way} --res {res} --predict`"
+    how = ("" if sweep.synchronised else " --unsynchronised") + (" --interleave" if len(sides) == 1 else "")
+    return f"`aabench profile {claim.baseline} {claim.task} {way} --res {res}{how}`"
 
 
 def not_predicted(claim: Claim, sweep: Sweep, rows: Iterable[Measurement]) -> Verdict:
@@ -121,7 +126,7 @@ def failures(claim: Claim, sweep: Sweep, rows: Iterable[Measurement]) -> str:
     failed = [
         row
         for row in rows
-        if row.level in ("predict", "profile") and row.status == "failed" and _is_of(row, claim, sweep)
+        if row.level in ("predict", "profile") and row.status == "failed" and is_of(row, claim, sweep)
     ]
     if not failed:
         return ""

@@ -46,8 +46,8 @@ class Verdict(Frozen):
     interval: tuple[float, float] | None = None
     """95 % interval of ``measured``."""
     n: int | None = None
-    n_of: Literal["seeds", "images", "sides"] | None = None
-    """What ``n`` counts: the seeds or sides an interval is over, or the test images of one run."""
+    n_of: Literal["seeds", "images", "sides", "rounds"] | None = None
+    """What ``n`` counts: the seeds, sides or rounds an interval is over, or the test images of one run."""
     rows: tuple[str, ...] = ()
     """Ids of the rows of the log that it rests on."""
 
