@@ -35,8 +35,8 @@ class SchemeSearch(Frozen):
     """Weight of the bonus for schemes that are new to the predictor (random network distillation)."""
     baseline_decay: Annotated[float, Field(ge=0, lt=1)]
     """Of the moving average of mean rewards."""
-    lr: Annotated[float, Field(gt=0)]
-    """Of Adam, for controller and predictor."""
+    controller_lr: Annotated[float, Field(gt=0)]
+    """Learning rate of Adam, for controller and predictor."""
     inputs: Positive
     """Of the controller: zeros."""
     hidden: Positive
@@ -50,7 +50,7 @@ class SchemeSearch(Frozen):
     replay_clip: Annotated[float, Field(gt=0, lt=1)]
     """Ratios of probabilities are clipped to 1 +- it."""
     replay_weight: Annotated[float, Field(ge=0)]
-    """Of the loss of a replayed step."""
+    """Of the loss of a replayed step; 0: nothing is replayed."""
     accuracy: Literal["top1", "expected"] = "top1"
     """What of a scheme is rewarded. ``top1``: the share of images that are right. ``expected``: the mean probability of
     the right class, after the batch statistics were taken anew for the scheme."""

@@ -204,12 +204,12 @@ class PluggedNetwork(Classifier):
     @property
     def depths(self) -> tuple[int, ...]:
         """Blocks of each stage."""
-        return tuple(len(stage.connected) for stage in self._stages())
+        return tuple(len(stage.connected) for stage in self.stages_in_order)
 
     @property
     def scheme(self) -> Scheme:
         """The blocks that attention is plugged into now."""
-        return tuple(stage.connected for stage in self._stages())
+        return tuple(stage.connected for stage in self.stages_in_order)
 
     @scheme.setter
     def scheme(self, scheme: Scheme) -> None:
@@ -222,8 +222,10 @@ class PluggedNetwork(Classifier):
             raise ValueError(f"scheme {bits(scheme)} does not fit stages of {', '.join(map(str, self.depths))} blocks")
         if any(asked and not there for asked, there in zip(flags(scheme), flags(self._built), strict=True)):
             raise ValueError(f"scheme {bits(scheme)} connects blocks that {bits(self._built)} was built without")
-        for stage, connected in zip(self._stages(), scheme, strict=True):
+        for stage, connected in zip(self.stages_in_order, scheme, strict=True):
             stage.connected = connected
 
-    def _stages(self) -> list[Stage]:
+    @property
+    def stages_in_order(self) -> list[Stage]:
+        """The stages, as what they are."""
         return [stage for stage in self.stages if isinstance(stage, Stage)]
