@@ -105,7 +105,7 @@ def test_the_report_measures_nothing():
     assert parts & {"record", "verify"}, "a report is made of the log and its verdicts"
     names = {name for path in files for name in imported(ast.parse(path.read_text()))}
     of_profile = {".".join(name.split(".")[:3]) for name in names if name.startswith("aabench.profile")}
-    assert of_profile == {f"aabench.profile.{name}" for name in ("conditions", "laws", "scaling")}, (
+    assert of_profile == {f"aabench.profile.{name}" for name in ("conditions", "laws", "ratios", "scaling")}, (
         "rows are read, nothing is run"
     )
 
@@ -114,7 +114,7 @@ def test_the_report_measures_nothing():
     "name",
     [
         *("catalog", "errors", "levels", "record", "verify", "report", "compare", "audit"),
-        *("profile.laws", "profile.scaling", "profile.conditions"),
+        *("profile.laws", "profile.scaling", "profile.conditions", "profile.ratios"),
     ],
 )
 def test_no_torch_is_imported_with(name):

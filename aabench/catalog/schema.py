@@ -56,7 +56,7 @@ PROFILED = ("latency_ms", "memory")
 COSTS = ("params", "flops", *PROFILED)
 """Metrics of which less is better: an ordinal claim on one says less, not more."""
 
-ACCURACIES = ("top1", "top5", "AP")
+ACCURACIES = ("top1", "top5")
 """Metrics of which a training has two: of its last epoch, and of its best one."""
 
 UNSPECIFIED = "unspecified"
@@ -291,7 +291,7 @@ class Task(Frozen):
     def obstacle(self) -> str | None:
         """Why nothing of this task can run yet, None if it can: its claims are judged ``blocked`` with this reason."""
         if self.blocked is None and self.arguments.get("scheme") == UNSPECIFIED:
-            return f"its scheme is {UNSPECIFIED}: `aabench search {self.name}` finds one, and --scheme BITS takes it"
+            return f"its scheme is {UNSPECIFIED}; `aabench search {self.name}` finds one, and --scheme BITS takes it"
         return self.blocked
 
     @property

@@ -203,7 +203,9 @@ def _log(outcome: Outcome, log: Path) -> AABenchError | None:
 
 
 def _announcement(reach: Reach, level: Level | None) -> str:
-    text = f"{reach.task}: level {level}" if level else f"{reach.task}: blocked"
+    if reach.level is None:
+        return f"{reach.task}: blocked"
+    text = f"{reach.task}: level {level}"
     if level == "smoke":
         text += " on real CIFAR-100" if reach.real_smoke else " on a synthetic set in CIFAR-100's format"
     if level == reach.level and reach.next is not None:

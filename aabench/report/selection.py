@@ -22,9 +22,8 @@ def selection(rows: Sequence[Measurement], catalog: Catalog) -> list[str]:
         for altered, of in ((False, "whose claims are judged by it"), (True, "with changed settings"))
     ]
     found = "; ".join(part for part in parts if part)
-    return (
-        [f"Taking the best epoch, chosen on the test set, instead of the last was worth {found}.", ""] if found else []
-    )
+    sentence = f"Taking the best epoch, chosen on the test set, instead of the last was worth {found}."
+    return [sentence, ""] if found else []
 
 
 def _gain(row: Measurement) -> float | None:

@@ -12,6 +12,7 @@ from aabench.report.counts import counts
 from aabench.report.environments import Environments
 from aabench.report.frames import claims_frame, measurements_frame, to_csv
 from aabench.report.growth import growth
+from aabench.report.interleaved import interleaved
 from aabench.report.mechanisms import mechanisms
 from aabench.report.plots import svg
 from aabench.report.profiles import profiles
@@ -77,6 +78,7 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
         supernets,
         searched,
         profile,
+        interleaved(rows),
         growth(rows),
         trials(rows),
         counts(rows),

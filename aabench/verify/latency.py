@@ -51,7 +51,7 @@ def judge_latency(claim: Claim, sweep: Sweep, rows: Sequence[Measurement]) -> Ve
     found = [*_newest_first(_of_runs(claim, sweep, rows)), *_newest_first(_of_points(claim, sweep, rows))]
     own = next((of for of in found if fits(of.way, sweep)), None)
     if own is not None:
-        return _decided(claim, own)
+        return _decided(claim, sweep, own)
     near = next((of for of in found if eager(of.way)), None)
     aside = f"not comparable: {near} over {claim.baseline} ({near.way.title})" if near else ""
     if near is None or sweep.gpu is None:
@@ -116,13 +116,14 @@ def _increase(
     return Increase(way, value, Interval(value, *percent) if percent else None, rows, rounds)
 
 
-def _decided(claim: Claim, of: Increase) -> Verdict:
+def _decided(claim: Claim, sweep: Sweep, of: Increase) -> Verdict:
     status, why = _order(of.interval) if claim.value is None else _place(claim.value, of.interval)
     rounds = "" if of.rounds is None else f", {of.rounds} rounds"
+    same = "" if sweep.synchronised or of.way.device == "cuda" else "; on a CPU there is nothing to wait for"
     return Verdict(
         claim=claim,
         status=status,
-        reason=f"{of} over {claim.baseline} {why} ({of.way.title}{rounds})",
+        reason=f"{of} over {claim.baseline} {why} ({of.way.title}{rounds}{same})",
         measured=of.value,
         unit="%",
         convention="median" if of.rounds is None else "median of the rounds' ratios",

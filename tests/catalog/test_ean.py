@@ -149,7 +149,7 @@ def test_a_task_without_its_scheme_says_so():
     obstacles = {name: task.obstacle for name, task in ean_forms().items()}
     assert all(obstacles[name] is None for name in SCHEMES)
     assert obstacles["ean-se-resnet164-cifar10"] == (
-        "its scheme is unspecified: `aabench search ean-se-resnet164-cifar10` finds one, and --scheme BITS takes it"
+        "its scheme is unspecified; `aabench search ean-se-resnet164-cifar10` finds one, and --scheme BITS takes it"
     )
 
 
@@ -206,7 +206,7 @@ def test_searches():
     published = CATALOG.searches["ean-imagenet"]
     expected = {
         **{"held_out": 100, "steps": 300, "samples": 3, "offset": 54, "sparsity_weight": 2, "curiosity": 1},
-        **{"baseline_decay": 0.95, "lr": 0.05, "inputs": 20, "hidden": 50, "temperature": 5},
+        **{"baseline_decay": 0.95, "controller_lr": 0.05, "inputs": 20, "hidden": 50, "temperature": 5},
         **{"replay_from": 10, "replay_capacity": 30, "replay_clip": 0.1, "replay_weight": 0.1},
     }
     assert {key: published.settings()[key] for key in expected} == expected

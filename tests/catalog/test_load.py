@@ -195,8 +195,36 @@ def test_a_difference_is_at_one_side(tmp_path):
     claim = claim.replace('metrics = ["memory", "flops"]', 'values = { latency_ms = "+12 %" }')
     _, faults = read(tmp_path, GOOD + claim + SWEEP)
     assert [str(f) for f in faults] == [
-        "p/one.toml: claim[net].latency_ms.sweep: a difference is at one side, and runs has 3"
+        "p/one.toml: claim[net].latency_ms.sweep: a difference in latency is at one side, and runs has 3"
     ]
+
+
+def test_an_order_of_latencies_is_at_one_side_too(tmp_path):
+    claim = GROWTH.replace("row =", 'task = "net"\nrow =').replace('"growth"', '"ordinal"')
+    text = GOOD + claim.replace('["memory", "flops"]', '["latency_ms"]') + SWEEP
+    catalog, faults = read(tmp_path, text.replace("[32, 64, 128]", "[224]"))
+    assert faults == []
+    last = catalog.claims[-1]
+    assert (last.id, last.saying) == ("p/table-1/net-vs-net/latency_ms/runs", "below net")
+    (tmp_path / "p" / "one.toml").write_text(text)
+    _, faults = read_catalog(tmp_path)
+    assert [str(f) for f in faults] == [
+        "p/one.toml: claim[net].latency_ms.sweep: a difference in latency is at one side, and runs has 3"
+    ]
+
+
+def test_how_a_sweep_is_timed_has_a_source_where_it_is_said(tmp_path):
+    timed = SWEEP.replace('mode = "train"', 'mode = "forward"\nsynchronised = false')
+    sourced = timed.replace("[sweep.source]", '[sweep.source]\nsynchronised = "p.md"')
+    catalog, faults = read(tmp_path, GOOD + sourced, SWEEP.replace('"runs"', '"plain"'))
+    assert faults == []
+    said, plain = catalog.sweeps["runs"], catalog.sweeps["plain"]
+    assert (said.mode, said.synchronised, plain.synchronised) == ("forward", False, True)
+    assert said.settings().keys() - plain.settings().keys() == {"synchronised"}
+    (tmp_path / "p" / "two.toml").unlink()
+    (tmp_path / "p" / "one.toml").write_text(GOOD + timed)
+    _, faults = read_catalog(tmp_path)
+    assert [str(f) for f in faults] == ["p/one.toml: sweep[runs]: no source for synchronised"]
 
 
 def test_duplicate_names_name_both_places(tmp_path):

@@ -76,6 +76,7 @@ LATENCY = {"metric": "latency_ms", "kind": "delta", "value": "+12 %", "baseline"
         ({"kind": "delta", "value": None, "unspecified": True, "baseline": "b"}, "top1", "unspecified over b"),
         ({**ORDINAL, "kind": "growth", "metric": "flops", "sweep": "s"}, "flops (s)", "grows slower than b"),
         (LATENCY, "latency_ms (s)", "+12 % over b"),
+        ({**LATENCY, "kind": "ordinal", "value": None}, "latency_ms (s)", "below b"),
     ],
 )
 def test_what_a_claim_says(changes, measure, saying):
@@ -100,7 +101,7 @@ def test_what_a_claim_says(changes, measure, saying):
             "on top1 is of kind absolute or delta or ordinal, not",
         ),
         ({"metric": "memory", "value": None}, "on memory is of kind ordinal or growth, not absolute"),
-        ({"metric": "latency_ms", "value": "12 %"}, "on latency_ms is of kind delta, not absolute"),
+        ({"metric": "latency_ms", "value": "12 %"}, "on latency_ms is of kind delta or ordinal, not absolute"),
         ({"metric": "memory", **ORDINAL}, "needs a sweep"),
         ({"metric": "flops", **ORDINAL, "kind": "growth"}, "needs a sweep"),
         ({**ORDINAL, "sweep": "s"}, "takes no sweep"),
@@ -108,6 +109,8 @@ def test_what_a_claim_says(changes, measure, saying):
         ({**LATENCY, "value": "+12 points"}, "latency_ms is given in %, not points"),
         ({**LATENCY, "value": None}, "needs a value"),
         ({**LATENCY, "baseline": None}, "needs a baseline"),
+        ({**LATENCY, "kind": "ordinal"}, "takes no value"),
+        ({**LATENCY, "kind": "ordinal", "value": None, "sweep": None}, "needs a sweep"),
     ],
 )
 def test_inconsistent_claims_are_refused(changes, message):

@@ -85,6 +85,60 @@ def test_a_kill_in_the_middle_leaves_whole_rows_and_no_process(log, number, code
     assert running_in_group(running.pid) == []
 
 
+def test_networks_in_turns_are_a_table_of_ratios(log, capsys):
+    """Without --res at the side that is the tasks' own, 32."""
+    arguments = ["resnet20-cifar10", "resnet56-cifar10", "--interleave", "--mode", "forward", "--unsynchronised"]
+    assert aabench("profile", *arguments, *QUICK, "--device", "cpu", "--log", str(log)) == 0
+    header, first, second, summary = capsys.readouterr().out.splitlines()
+    assert header.split() == ["task", "side", "median", "ms", "ratio", "95", "%", "interval", "rounds"]
+    task, side, _, ratio, interval, *rounds = first.split()
+    assert (task, side, ratio, interval) == ("resnet20-cifar10", "32", "1.000", "-")
+    task, side, median, ratio, interval, *same_rounds = second.split()
+    assert (task, side, same_rounds) == ("resnet56-cifar10", "32", rounds)
+    assert int(rounds[0]) >= 6
+    low, high = map(float, interval.rstrip("!~").split(".."))
+    assert 1 < low <= float(ratio) <= high
+    assert summary.startswith("2 of 2 networks timed in ")
+    rows = read(log).rows
+    assert [row.settings["synchronised"] for row in rows] == [False, False]
+    assert f"{rows[1].number('latency_ms'):.2f}" == median
+
+
+def test_an_interleaved_run_that_fails_is_exit_code_3(log, capsys):
+    arguments = ["resnet20-cifar10", "retinanet-resnet50", "--interleave", "--res", "32", "--log", str(log)]
+    assert aabench("profile", *arguments) == 3
+    assert "unknown model 'retinanet_resnet50'" in capsys.readouterr().out
+    assert [row.status for row in read(log).rows] == ["failed", "failed"]
+
+
+STAND_IN = """
+import json, os, signal, sys, time
+if json.load(sys.stdin)["point"]["networks"][0]["input_size"] == 16:
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(60)
+rounds = {"times_ms": [[1.0, 2.0]] * 6, "probes_us": [], "stopped_by": "time", "warmup_rounds": 1, "settled": True}
+print(json.dumps({"rounds": rounds, "allocator": "", "threads": 1, "machine": {}}))
+"""
+"""A measuring process in whose second run Ctrl-C is pressed."""
+
+
+def test_ctrl_c_ends_an_interleaved_run_and_keeps_the_sides_that_were_done(log):
+    code = "import sys; from aabench.profile import process; process.WORKER = (sys.executable, '-c', sys.argv.pop(1)); "
+    code += "from aabench.cli.app import main; main()"
+    arguments = ["resnet20-cifar10", "resnet56-cifar10", "--interleave", "--res", "8,16,24", "--log", str(log)]
+    command = [sys.executable, "-c", code, STAND_IN, "profile", *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (
+        130,
+        f"stopped; 2 rows are in {log}: a side that was not done is measured anew\n",
+    )
+    assert [line.split()[1:4] for line in out.splitlines()[1:]] == [["8", "1.00", "1.000"], ["8", "2.00", "2.000"]]
+    assert [row.settings["input_size"] for row in read(log).rows] == [8, 8]
+    time.sleep(0.5)
+    assert running_in_group(running.pid) == []
+
+
 def running_in_group(group):
     """Processes of a group that are not dead: field 3 of /proc/PID/stat is the state, field 5 the group."""
     found = []
@@ -115,7 +169,7 @@ def test_the_largest_batch_is_told(log, capsys):
         (["--res", ""], "is no side in pixels"),
         (["--res", "32..64:0"], "cannot step by 0"),
         (["--res", "32", "--batch", "0"], "batch must be above 0"),
-        (["--res", "32", "--mode", "dream"], "mode is infer or train, not 'dream'"),
+        (["--res", "32", "--mode", "dream"], "mode is infer or forward or train, not 'dream'"),
         (["--res", "32", "--dtype", "fp8"], "dtype is fp32 or bf16 or fp16, not 'fp8'"),
         (["--res", "32", "--device", "tpu"], "device is cpu or cuda, not 'tpu'"),
         (["--res", "32", "--shard", "3/2"], "a shard is i/n with i from 1 to n"),
@@ -125,6 +179,17 @@ def test_the_largest_batch_is_told(log, capsys):
         (["--find-max", "depth", "--memory", "1GiB"], "res or batch, not 'depth'"),
         (["--find-max", "batch", "--memory", "much"], "memory 'much' is no amount"),
         (["--find-max", "batch", "--memory", "1GiB", "--res", "32,64"], "one side is expected here"),
+        (["resnet50", "--interleave", "--res", "32"], "--interleave times networks in turns: give two tasks or more"),
+        (
+            ["resnet50", "resnet20-cifar10", "--interleave"],
+            "the tasks' own sides differ (32, 224): give one with --res",
+        ),
+        (["--interleave", "--predict"], "--predict and --interleave are different jobs: give one of them"),
+        (["--interleave", "--by-module"], "--by-module and --interleave are different jobs"),
+        (["--interleave", "--find-max", "batch"], "--find-max and --interleave are different jobs"),
+        (["--interleave", "--shard", "1/2"], "--interleave and --shard are different jobs"),
+        (["--interleave", "--resume"], "--interleave and --resume are different jobs"),
+        (["--interleave", "--plot", "x.svg"], "--interleave and --plot are different jobs"),
         (["resnet5"], "unknown task 'resnet5'; did you mean resnet50"),
         (["resnet50", "--all"], "give tasks, or --all"),
     ],

@@ -44,6 +44,18 @@ def test_one_more_is_a_regression_and_one_less_an_improvement(compare):
     assert comparison.exit_code == 1
 
 
+def test_times_in_turns_or_of_calls_that_nobody_waits_for_are_points_of_their_own(compare):
+    """On the CPU there is nothing to wait for, and a row that does not say what was done did wait."""
+    base = [row(level="profile"), row(level="profile", settings={"device": "cuda"})]
+    same = [row(level="profile", settings={"synchronised": False})]
+    same += [row(level="profile", settings={"device": "cuda", "synchronised": True})]
+    assert {finding.judgement for finding in compare(base, same).findings} == {"same"}
+    others = [row(level="profile", settings={"interleaved": True})]
+    others += [row(level="profile", settings={"device": "cuda", "synchronised": False})]
+    found = compare(base, others).findings
+    assert sorted(finding.judgement for finding in found) == ["missing", "missing", "new", "new"]
+
+
 def test_improvements_alone_pass(compare):
     assert compare([row()], [row({**COUNTS, "params": 999})]).exit_code == 0
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from aabench.profile import Latency, measure_latency
 from aabench.profile import latency as latency_module
-from aabench.profile.latency import median_interval
+from aabench.profile.median import median_interval
 from aabench.profile.quiet import Probe, quiet_level
 
 

@@ -240,7 +240,7 @@ def test_a_size_too_small_is_a_failed_row_that_says_where(shrinking: Task, run: 
     [
         (lambda: points([], [32]), "nothing to profile"),
         (lambda: points([small_task()], []), "nothing to profile"),
-        (lambda: Way(mode="guess"), "mode is infer or train, not 'guess'"),
+        (lambda: Way(mode="guess"), "mode is infer or forward or train, not 'guess'"),
         (lambda: Way(batch=0), "batch must be above 0, got 0"),
         (lambda: Way(dtype="fp8"), "dtype is fp32 or bf16 or fp16, not 'fp8'"),
         (lambda: Way(device="tpu"), "device is cpu or cuda, not 'tpu'"),

@@ -1,6 +1,8 @@
 """Points of profiles as a log would hold them, and a catalog with claims on cost. All numbers are made up."""
 
 import itertools
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from aabench.catalog import Catalog, Claim, Paper, Sweep, Task
@@ -48,6 +50,19 @@ def timed(task: str, median: float, half: float | None, **fields: Any) -> Measur
     return point(task, 224, value, level="profile", detail={"latency": {"interval_ms": interval}}, **fields)
 
 
+def in_turns(run: str, *, settings: dict[str, Any] | None = None, **times: Sequence[float]) -> list[Measurement]:
+    """The rows of an interleaved run at 224 pixels, one a task, with its times round by round; all rounds count."""
+    about = {"run": run, "tasks": list(times), "counted": list(range(len(next(iter(times.values())))))}
+    rows = []
+    for task, samples in times.items():
+        median = Value(metric="latency_ms", value=statistics.median(samples), unit="ms", convention="median")
+        latency = {"median_ms": median.value, "samples_ms": list(samples), "n": len(samples), "stopped_by": "time"}
+        detail = {"interleaved": about, "latency": latency}
+        way = {**(settings or {}), "interleaved": True}
+        rows.append(point(task, 224, median, level="profile", detail=detail, settings=way))
+    return rows
+
+
 def on_v100(task: str, median: float, half: float | None, **settings: Any) -> Measurement:
     """As the sweep ``v100`` asks for it."""
     settings = {"device": "cuda", "mode": "infer", "batch": 128, **settings}
@@ -63,13 +78,19 @@ def claim(metric: str, kind: str, value: str | None = None, **fields: Any) -> Cl
 
 
 def catalog() -> Catalog:
-    """Tasks ``new`` and ``old``; the sweeps ``training`` (32, 64, 128 and 256 pixels, anywhere) and ``v100``."""
-    source = dict.fromkeys(["model", "input_size", "normalisation", "mode", "batch", "dtype", "sides", "gpu"], "ours")
+    """Tasks ``new`` and ``old``; the sweeps ``training`` (32, 64, 128, 256 pixels, anywhere), ``v100``, EAN's two."""
+    sourced = ["model", "input_size", "normalisation", "mode", "batch", "dtype", "sides", "gpu", "synchronised"]
+    source = dict.fromkeys(sourced, "ours")
     common: dict[str, Any] = {"paper": "p", "input_size": 224, "normalisation": "imagenet", "data": "imagenet"}
     tasks = {name: Task(name=name, model=name, source=source, **common) for name in ("new", "old")}
     sweeps = (
         Sweep(name="training", mode="train", batch=8, dtype="fp32", sides=(32, 64, 128, 256), source=source),
         Sweep(name="v100", mode="infer", batch=128, dtype="fp32", sides=(224,), gpu="V100", source=source),
+    )
+    common = {"batch": 50, "dtype": "fp32", "sides": (224,), "source": source}
+    sweeps += (
+        Sweep(name="ean-as-published", mode="forward", synchronised=False, **common),
+        Sweep(name="ean-synchronised", mode="infer", **common),
     )
     paper = Paper(name="p", title="A paper", authors="A", venue="V", sheet="p.md")
     return Catalog(

@@ -137,7 +137,7 @@ def test_blocked_says_what_is_missing(make: Any, catalog: Catalog) -> None:
     verdict = judge(make.claim("top1", "81.6 %"), [], catalog.model_copy(update={"tasks": tasks}))
     assert (verdict.status, verdict.reason) == (
         "blocked",
-        "its scheme is unspecified: `aabench search aa-net` finds one, and --scheme BITS takes it",
+        "its scheme is unspecified; `aabench search aa-net` finds one, and --scheme BITS takes it",
     )
     row = make.row("aa-net", "train", status="blocked", error="no data root; point --data at one")
     verdict = judge(make.claim("top1", "81.6 %"), [row], catalog)

@@ -4,10 +4,11 @@ import pytest
 
 from aabench.record import Measurement
 from aabench.verify import Verdict, judge
-from tests.verify.profiled import catalog, claim, on_v100, point, timed
+from tests.verify.profiled import V100 as A_V100
+from tests.verify.profiled import catalog, claim, in_turns, on_v100, point, timed
 
 V100 = "inference, batch 128, fp32, cuda: Tesla V100-SXM2-16GB, torch 2.15.0"
-COMMAND = "`aabench profile new old --mode infer --batch 128 --res 224`"
+COMMAND = "`aabench profile old new --mode infer --batch 128 --res 224 --interleave`"
 
 
 def verdict(*rows: Measurement, value: str = "+12 %") -> Verdict:
@@ -84,3 +85,139 @@ def test_nothing_measured_names_machine_and_command() -> None:
     settings = {"mode": "infer", "batch": 128}
     failed = point("new", 224, level="profile", status="failed", error="no CUDA", settings=settings)
     assert verdict(failed).reason.endswith(" measures it (the last try failed at 224: new: no CUDA)")
+
+
+# --- interleaved runs, EAN's two sweeps
+
+AS_PUBLISHED = {"mode": "forward", "batch": 50, "synchronised": False}
+PROPERLY = {"mode": "infer", "batch": 50}
+DRIFT = [100.0, 150.0, 90.0, 300.0, 110.0, 100.0, 95.0, 105.0, 400.0]
+"""Nine rounds of a machine that is slow at times."""
+
+
+def ean(*rows: Measurement, value: str | None = "+10.0 %", sweep: str = "ean-synchronised") -> Verdict:
+    kind = "ordinal" if value is None else "delta"
+    return judge(claim("latency_ms", kind, value, sweep=sweep), rows, catalog())
+
+
+def rounds(*percent: float, run: str = "a", **settings: object) -> list[Measurement]:
+    """A run of nine rounds in which ``new`` took so many percent more than ``old``."""
+    ours = [old * (1 + more / 100) for old, more in zip(DRIFT, percent, strict=True)]
+    return in_turns(run, settings=settings or PROPERLY, old=DRIFT, other=DRIFT, new=ours)
+
+
+def test_rounds_are_paired_so_that_a_drift_is_not_in_the_interval() -> None:
+    old, _, new = rows = rounds(9.0, 9.8, 10.0, 9.9, 10.4, 10.1, 10.3, 12.0, 9.7)
+    found = ean(*rows)
+    # In order: 9, 9.7, 9.8, 9.9, 10, 10.1, 10.3, 10.4, 12. Of nine, the second and the eighth hold the median.
+    assert (found.status, found.n, found.n_of) == ("verified", 9, "rounds")
+    assert (found.measured, found.interval) == (pytest.approx(10.0), pytest.approx((9.7, 10.4)))
+    assert found.rows == (new.id, old.id)
+    assert found.reason == (
+        "+10.0 % [+9.7, +10.4] over old lies within 2 points of +10.0 % "
+        "(inference, batch 50, fp32, cpu, interleaved: A CPU, threads 2, torch 2.15.0, 9 rounds)"
+    )
+
+
+def test_rounds_that_do_not_count_are_left_out() -> None:
+    old, other, new = rounds(10, 10, 90, 10, 10, 10, 90, 10, 90)
+    about = {**new.detail["interleaved"], "counted": [0, 1, 3, 4, 5, 7]}
+    rows = [row.model_copy(update={"detail": {**row.detail, "interleaved": about}}) for row in (old, other, new)]
+    found = ean(*rows)
+    assert (found.measured, found.interval, found.n) == (pytest.approx(10), pytest.approx((10, 10)), 6)
+
+
+@pytest.mark.parametrize(
+    ("percent", "status", "why"),
+    [
+        ([-8, -9, -7, -8, -8, -9, -7, -8, -8], "verified", "-8.0 % [-9.0, -7.0] over old lies below 0"),
+        ([3, 2, 4, 3, 3, 2, 4, 3, 3], "contradicted", "+3.0 % [+2.0, +4.0] over old lies above 0"),
+        ([-3, 2, -4, -1, -2, 2, -2, -3, 3], "underpowered", "holds 0: which of the two takes less is open"),
+    ],
+)
+def test_an_order_is_judged_by_the_side_of_0(percent: list[float], status: str, why: str) -> None:
+    found = ean(*rounds(*percent), value=None)
+    assert (found.status, found.unit, found.claimed) == (status, "%", "below old")
+    assert why in found.reason
+
+
+def test_an_order_of_too_few_rounds_is_open() -> None:
+    found = ean(*in_turns("a", settings=PROPERLY, new=[1.0] * 5, old=[9.0] * 5), value=None)
+    assert (found.status, found.interval) == ("underpowered", None)
+    assert "-88.9 % over old decides nothing: too few calls for an interval" in found.reason
+
+
+def test_an_order_may_be_judged_by_two_points() -> None:
+    found = ean(timed("new", 90.0, 0.1, settings=PROPERLY), timed("old", 100.0, 0.1, settings=PROPERLY), value=None)
+    assert (found.status, found.n, found.convention) == ("verified", None, "median")
+
+
+def test_rounds_count_before_newer_points_and_newer_rounds_before_older() -> None:
+    first, second = rounds(*[10.0] * 9, run="a"), rounds(*[30.0] * 9, run="b")
+    points = timed("new", 120.0, 0.1, settings=PROPERLY), timed("old", 100.0, 0.1, settings=PROPERLY)
+    assert ean(*points).measured == pytest.approx(20)
+    assert ean(*first, *points).measured == pytest.approx(10)
+    assert ean(*second, *first, *points).measured == pytest.approx(30)
+
+
+def test_rows_of_two_runs_are_no_pair() -> None:
+    first, second = rounds(*[10.0] * 9, run="a"), rounds(*[30.0] * 9, run="b")
+    assert ean(first[0], second[2]).status == "not-run"
+
+
+def test_a_cpu_judges_the_authors_way_too_and_says_that_there_is_nothing_to_wait_for() -> None:
+    for synchronised in (True, False):
+        found = ean(*rounds(*[10.0] * 9, **{**AS_PUBLISHED, "synchronised": synchronised}), sweep="ean-as-published")
+        assert found.status == "verified"
+        assert "(forward in train mode, batch 50, fp32, cpu, interleaved: " in found.reason
+        assert found.reason.endswith(", 9 rounds; on a CPU there is nothing to wait for)")
+    assert ean(*rounds(*[10.0] * 9, **AS_PUBLISHED)).status == "not-run"  # the other sweep infers
+
+
+@pytest.mark.parametrize(
+    ("sweep", "way", "synchronised", "fits"),
+    [
+        ("ean-as-published", AS_PUBLISHED, False, True),
+        ("ean-as-published", AS_PUBLISHED, True, False),
+        ("ean-synchronised", PROPERLY, True, True),
+        ("ean-synchronised", PROPERLY, None, True),  # a row from before there was the setting
+        ("ean-synchronised", PROPERLY, False, False),
+    ],
+)
+def test_on_cuda_it_matters_whether_the_device_was_waited_for(
+    sweep: str, way: dict[str, object], synchronised: bool | None, fits: bool
+) -> None:
+    settings = {**way, "device": "cuda", "synchronised": synchronised}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    found = ean(*rounds(*[10.0] * 9, **settings), sweep=sweep)
+    assert found.status == ("verified" if fits else "not-run")
+
+
+@pytest.mark.parametrize(
+    ("sweep", "way"),
+    [
+        ("ean-as-published", "--mode forward --batch 50 --res 224 --unsynchronised --interleave"),
+        ("ean-synchronised", "--mode infer --batch 50 --res 224 --interleave"),
+    ],
+)
+def test_where_any_machine_will_do_the_command_is_named_whatever_else_was_timed(sweep: str, way: str) -> None:
+    names = f"`aabench profile old new {way}` measures it"
+    assert (ean(sweep=sweep).status, ean(sweep=sweep).reason) == ("not-run", names)
+    mode = "forward" if sweep == "ean-as-published" else "infer"
+    small = rounds(*[20.0] * 9, mode=mode, batch=8)
+    found = ean(*small, sweep=sweep)
+    assert (found.status, found.rows) == ("not-run", ())
+    assert found.reason.startswith(f"{names}; not comparable: +20.0 % [+20.0, +20.0] over old (")
+
+
+def test_a_failed_run_is_told() -> None:
+    settings = {**PROPERLY, "interleaved": True}
+    failed = point("new", 224, level="profile", status="failed", error="new: no memory", settings=settings)
+    assert ean(failed).reason.endswith(" measures it (the last try failed at 224: new: new: no memory)")
+
+
+def test_an_interleaved_run_on_the_papers_machine_counts_there() -> None:
+    settings = {"device": "cuda", "mode": "infer", "batch": 128}
+    rows = [row.model_copy(update={"environment": A_V100}) for row in rounds(*[12.0] * 9, **settings)]
+    assert verdict(*rows).status == "verified"
+    assert verdict(*rounds(*[12.0] * 9, **{**settings, "device": "cpu"})).status == "blocked"
