@@ -91,12 +91,12 @@ def test_no_scheme_is_evaluated_twice(tmp_path, method):
 
 
 def test_new_schemes_of_a_step_come_together_and_each_once(tmp_path):
-    table = Table()
-    result = search(plan(steps=3, samples=30, blocks=3), Table(lambda flags: 60.0), directory=tmp_path / "a")
-    assert result.evaluated <= 8
-    search(plan(steps=2, samples=5), table, directory=tmp_path / "b")
-    assert len(table.calls) in (2, 3)  # with one for the final scheme, if it is new
-    assert len(table.calls[0]) == 5
+    table = Table(lambda flags: 60.0)
+    search(plan(steps=3, samples=30, blocks=3), table, directory=tmp_path)
+    # Thirty draws of eight schemes: each of them comes several times.
+    first = table.calls[0]
+    assert len(first) == len(set(first)) >= 5
+    assert sum(map(len, table.calls)) <= 8
 
 
 @pytest.mark.parametrize(
