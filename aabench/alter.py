@@ -1,18 +1,19 @@
-"""``--set KEY=VALUE``: a task run otherwise than it is defined. What was changed goes into the log."""
+"""``--set KEY=VALUE``: a task (or a search) run otherwise than it is defined. What was changed goes into the log."""
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from aabench.catalog import Recipe, Task
-from aabench.errors import AABenchError
+from aabench.catalog import Recipe, SchemeSearch, Task
+from aabench.errors import AABenchError, listing
 
 SOURCE = "--set"
-_Record = TypeVar("_Record", Task, Recipe)
+_Record = TypeVar("_Record", Task, Recipe, SchemeSearch)
 
 
 def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Task, Recipe | None, dict[str, Any]]:
@@ -24,12 +25,7 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     Raises:
         AABenchError: no ``=``, a key set twice, or a value that the field does not take.
     """
-    altered: dict[str, Any] = {}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals or not key or key in altered:
-            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
-        altered[key] = _value(text)
+    altered = read_changes(changes)
     own = {key: value for key, value in altered.items() if recipe is not None and key in recipe.settings_names()}
     size = {key: value for key, value in altered.items() if key == "input_size"}
     arguments = {key: value for key, value in altered.items() if key not in own and key not in size}
@@ -38,6 +34,38 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     if recipe is not None and own:
         recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
     return changed, recipe, altered
+
+
+def read_changes(changes: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` by key; a value that is no TOML is text.
+
+    Raises:
+        AABenchError: no ``=``, or a key set twice.
+    """
+    altered: dict[str, Any] = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals or not key or key in altered:
+            raise AABenchError(f"--set {change}: write KEY=VALUE, each key once")
+        altered[key] = _value(text)
+    return altered
+
+
+def alter_search(search: SchemeSearch, changes: Mapping[str, Any]) -> SchemeSearch:
+    """Apply changes to a search, by the names of its fields.
+
+    Raises:
+        AABenchError: it has no such field, or the field does not take the value.
+    """
+    unknown = sorted(changes.keys() - search.settings().keys())
+    if unknown:
+        raise AABenchError(f"a search has no {listing(unknown)}; it has {', '.join(search.settings())}")
+    return _rebuild(search, {**changes, "source": {**search.source, **dict.fromkeys(changes, SOURCE)}})
+
+
+def text_change(key: str, text: str) -> str:
+    """The ``KEY=VALUE`` of a value that is text whatever it looks like: ``101`` is a scheme, and no number."""
+    return f"{key}={json.dumps(text)}"  # JSON's strings are TOML's too
 
 
 def _value(text: str) -> Any:

@@ -258,7 +258,8 @@ def _reach(catalog: Catalog, data: Path | None, device: str) -> tuple[Group, ...
         on = ("CIFAR-100" if reach.real_smoke else "synthetic images") if reach.level == "smoke" else None
         following, missing = reach.next or (None, None)
         if reach.level is None:
-            following, missing = None, task.blocked
+            # One group for all that lack the same thing: the reason may name the task.
+            following, missing = None, reach.missing["structure"].replace(task.name, "TASK")
         groups.setdefault((task.paper, reach.level, on, following, missing), []).append(task.name)
     return tuple(
         Group(paper=paper, level=level, on=on, next=following, missing=missing, tasks=tuple(tasks))

@@ -90,15 +90,15 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
         device: the type of the device that would be used, ``cpu`` or ``cuda``.
         checkpoint: weights to evaluate (``--checkpoint``); the task's own published ones lie below the data root.
     """
-    if task.blocked is not None:
-        missing = dict.fromkeys(LEVELS, task.blocked)
+    if task.obstacle is not None:
+        missing = dict.fromkeys(LEVELS, task.obstacle)
         return Reach(task.name, None, missing, possible=(), offered=LEVELS, real_smoke=False)
     pipeline = [] if task.data in PIPELINES else [f"the {TITLES[task.data]} pipeline (not in this version)"]
     weights = _no_weights(task, data_root, checkpoint)
     lacking = {
         "structure": [],
         "smoke": _no_recipe(task),
-        "eval": pipeline or [*weights, *_no_split(task.data, "test", data_root)],
+        "eval": pipeline or [*weights, *missing_split(task.data, "test", data_root)],
         "train": pipeline or [*_no_recipe(task), *_no_data(task.data, data_root)],
     }
     possible = tuple(level for level in LEVELS if not lacking[level])
@@ -111,7 +111,7 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
         missing=missing,
         possible=possible,
         offered=("structure", "eval") if task.recipe is None else LEVELS,
-        real_smoke=not any(_no_split("cifar100", split, data_root) for split in SPLIT_FILES["cifar100"]),
+        real_smoke=not any(missing_split("cifar100", split, data_root) for split in SPLIT_FILES["cifar100"]),
     )
 
 
@@ -147,11 +147,12 @@ def _no_data(data: str, data_root: Path | None) -> list[str]:
     """What is missing to train: both splits, since every epoch is scored."""
     if data == "imagenet1000":
         return ["a training split (the data set has none)"]
-    missing = [_no_split(data, split, data_root) for split in ("train", "test")]
+    missing = [missing_split(data, split, data_root) for split in ("train", "test")]
     return missing[0] or missing[1]
 
 
-def _no_split(data: str, split: Split, data_root: Path | None) -> list[str]:
+def missing_split(data: str, split: Split, data_root: Path | None) -> list[str]:
+    """What is missing of a split, in words; nothing, if it is there."""
     name = f"the {TITLES[data]} {split} split"
     if data_root is None:
         return [f"{name} (--data ROOT, or AABENCH_DATA)"]

@@ -1,10 +1,11 @@
-"""Paper, Claim, Task, Recipe, Sweep, Protocol: what ``tasks/*.toml`` says, checked. Imports no torch."""
+"""Paper, Claim, Task, Recipe, SchemeSearch, Sweep, Protocol: what ``tasks/*.toml`` says, checked. Imports no torch."""
 
 from aabench.catalog.catalog import Catalog
 from aabench.catalog.load import Fault, load_catalog, read_catalog, tasks_folder
 from aabench.catalog.protocol import Protocol
 from aabench.catalog.recipe import Recipe, Smoke
 from aabench.catalog.schema import Claim, Paper, Quantity, Task
+from aabench.catalog.search import SchemeSearch
 from aabench.catalog.sweep import Sweep
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Protocol",
     "Quantity",
     "Recipe",
+    "SchemeSearch",
     "Smoke",
     "Sweep",
     "Task",

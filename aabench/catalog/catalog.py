@@ -9,16 +9,18 @@ from pydantic import Field
 from aabench.catalog.protocol import Protocol
 from aabench.catalog.recipe import Recipe
 from aabench.catalog.schema import Claim, Frozen, Paper, Task
+from aabench.catalog.search import SchemeSearch
 from aabench.catalog.sweep import Sweep
 from aabench.errors import AABenchError
 
 
 class Catalog(Frozen):
-    """All papers, recipes, tasks, sweeps and protocols (by name) and claims."""
+    """All papers, recipes, tasks, searches, sweeps and protocols (by name) and claims."""
 
     papers: dict[str, Paper]
     recipes: dict[str, Recipe]
     tasks: dict[str, Task]
+    searches: dict[str, SchemeSearch] = Field(default_factory=dict)
     sweeps: dict[str, Sweep] = Field(default_factory=dict)
     claims: tuple[Claim, ...]
     protocols: dict[str, Protocol] = Field(default_factory=dict)
@@ -48,6 +50,17 @@ class Catalog(Frozen):
     def recipe_of(self, task: Task) -> Recipe | None:
         """The task's recipe, or None if it is only evaluated."""
         return None if task.recipe is None else self.recipes[task.recipe]
+
+    def search_of(self, task: Task) -> SchemeSearch:
+        """How the task's scheme is searched for.
+
+        Raises:
+            AABenchError: it is no task with a scheme to search for.
+        """
+        if task.search is None:
+            known = ", ".join(other.name for other in self.tasks.values() if other.search is not None)
+            raise AABenchError(f"{task.name} has no scheme to search for; these tasks have: {known or 'none'}")
+        return self.searches[task.search]
 
     def claims_of(self, name: str) -> tuple[Claim, ...]:
         """The claims on a task or a protocol."""

@@ -1,11 +1,11 @@
 """From ``tasks/*/*.toml`` to a catalog: every fault of every file is found in one pass.
 
-A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[sweep]]``, ``[[protocol]]`` and
-``[[claim]]``. What the tasks (or the recipes) of a file have in common stands once in ``[defaults]`` and ``[source]``,
-what its claims share in ``[table]``.
-A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric. Where it names no task, it is a
-claim on each of the table's ``tasks``. A claim on a protocol becomes two: for runs as the tasks are defined, and for
-those of the scaled-down setting.
+A file may hold one ``[paper]``, and any number of ``[[recipe]]``, ``[[task]]``, ``[[search]]``, ``[[sweep]]``,
+``[[protocol]]`` and ``[[claim]]``. What the tasks (or the recipes) of a file have in common stands once in
+``[defaults]`` and ``[source]``, what its claims share in ``[table]``.
+A ``[[claim]]`` is one row of the table: ``values`` holds one printed number a metric, or the word ``unspecified`` where
+the paper claims a number that no sheet gives. Where it names no task, it is a claim on each of the table's ``tasks``. A
+claim on a protocol becomes two: for runs as the tasks are defined, and for those of the scaled-down setting.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import difflib
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from aabench.catalog.catalog import Catalog
+from aabench.catalog.claim_row import ClaimRow, Table, claims
 from aabench.catalog.protocol import METRICS, Protocol
 from aabench.catalog.recipe import Recipe
-from aabench.catalog.schema import UNITS_OF, Claim, Frozen, Kind, Metric, Paper, Quantity, Tag, Task
+from aabench.catalog.schema import UNITS_OF, Claim, Frozen, Paper, Task
+from aabench.catalog.search import SchemeSearch
 from aabench.catalog.sweep import Sweep
 from aabench.errors import AABenchError
 
@@ -39,25 +40,6 @@ class Fault(Frozen):
 
     def __str__(self) -> str:
         return f"{self.file}: {self.key}: {self.message}"
-
-
-class _Table(Frozen):
-    name: str | None = None
-    tag: Tag | None = None
-    convention: str | None = None
-    tasks: tuple[str, ...] = ()
-
-
-class _ClaimRow(Frozen):
-    task: str | None = None
-    row: str
-    table: str | None = None
-    tag: Tag | None = None
-    kind: Kind = "absolute"
-    baseline: str | None = None
-    sweep: str | None = None
-    values: dict[Metric, Quantity] = Field(default_factory=dict)
-    metrics: tuple[Metric, ...] = ()
 
 
 def tasks_folder() -> Path:
@@ -111,6 +93,7 @@ class _Reader:
         self.papers: _Kept[Paper] = _Kept()
         self.recipes: _Kept[Recipe] = _Kept()
         self.tasks: _Kept[Task] = _Kept()
+        self.searches: _Kept[SchemeSearch] = _Kept()
         self.sweeps: _Kept[Sweep] = _Kept()
         self.protocols: _Kept[Protocol] = _Kept()
         self.claims: _Kept[Claim] = _Kept()
@@ -123,6 +106,7 @@ class _Reader:
             papers=self.papers.records,
             recipes=self.recipes.records,
             tasks=self.tasks.records,
+            searches=self.searches.records,
             sweeps=self.sweeps.records,
             protocols=self.protocols.records,
             claims=tuple(self._claims()),
@@ -140,7 +124,7 @@ class _Reader:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             self.fault(file, "-", f"cannot be read: {error}")
             return
-        known = ("paper", "recipe", "defaults", "source", "task", "sweep", "protocol", "table", "claim")
+        known = ("paper", "recipe", "defaults", "source", "task", "search", "sweep", "protocol", "table", "claim")
         for key in content.keys() - set(known):
             self.fault(file, key, f"unknown key; a file holds {', '.join(known)}")
         paper = file.split("/")[0]
@@ -151,13 +135,15 @@ class _Reader:
             self._keep(self.recipes, Recipe, {**shared, **entry}, file, key)
         for key, entry in self._sourced(content, "task", source, file):
             self._keep(self.tasks, Task, {"paper": paper, **shared, **entry}, file, key)
+        for key, entry in self._sourced(content, "search", source, file):
+            self._keep(self.searches, SchemeSearch, entry, file, key)
         for key, entry in self._sourced(content, "sweep", source, file):
             self._keep(self.sweeps, Sweep, entry, file, key)
         for key, entry in self._entries(content, "protocol", file):
             self._keep(self.protocols, Protocol, {"paper": paper, **entry}, file, key)
-        table = self._parse(_Table, content.get("table", {}), file, "table")
+        table = self._parse(Table, content.get("table", {}), file, "table")
         for key, entry in self._entries(content, "claim", file):
-            row = self._parse(_ClaimRow, entry, file, key)
+            row = self._parse(ClaimRow, entry, file, key)
             if row is not None and table is not None:
                 self._keep_claims(row, table, paper, file, key)
 
@@ -183,7 +169,7 @@ class _Reader:
         self.fault(file, key, "write it as a table")
         return {}
 
-    def _keep_claims(self, row: _ClaimRow, table: _Table, paper: str, file: str, key: str) -> None:
+    def _keep_claims(self, row: ClaimRow, table: Table, paper: str, file: str, key: str) -> None:
         name, tag = row.table or table.name, row.tag or table.tag
         if name is None or tag is None:
             self.fault(file, key, "needs a table and a tag, here or in [table]")
@@ -191,28 +177,10 @@ class _Reader:
         tasks = table.tasks if row.task is None else (row.task,)
         if not tasks:
             self.fault(file, key, "needs a task, here, or tasks in [table] that all its claims are on")
-        values: dict[Metric, Quantity | None] = {**dict.fromkeys(row.metrics, None), **row.values}
-        if not values:
+        if not row.values and not row.metrics:
             self.fault(file, key, "claims nothing: give values, or metrics for a claim of kind ordinal or growth")
-        for task, (metric, value) in product(tasks, values.items()):
-            where = name.lower().replace(" ", "-")
-            against = f"-vs-{row.baseline}" if row.kind != "absolute" else ""
-            what = f"{metric}-growth" if row.kind == "growth" else metric
-            content = {
-                "id": f"{paper}/{where}/{task}{against}/{what}{f'/{row.sweep}' if row.sweep else ''}",
-                "paper": paper,
-                "table": name,
-                "row": row.row,
-                "tag": tag,
-                "task": task,
-                "metric": metric,
-                "kind": row.kind,
-                "value": value,
-                "convention": table.convention if metric == "flops" else None,
-                "baseline": row.baseline,
-                "sweep": row.sweep,
-            }
-            self._keep(self.claims, Claim, content, file, f"{key}.{metric}", name_key="id")
+        for content in claims(row, tasks, paper, table, name, tag):
+            self._keep(self.claims, Claim, content, file, f"{key}.{content['metric']}", name_key="id")
 
     def _parse(self, kind: type[_Record], content: Any, file: str, key: str) -> _Record | None:
         try:
@@ -242,6 +210,10 @@ class _Reader:
             file, key = self.tasks.place[name]
             self._check(file, f"{key}.paper", "paper", task.paper, self.papers.records)
             self._check(file, f"{key}.recipe", "recipe", task.recipe, self.recipes.records)
+            self._check(file, f"{key}.search", "search", task.search, self.searches.records)
+        for name, search in self.searches.records.items():
+            file, key = self.searches.place[name]
+            self._check(file, f"{key}.supernet", "recipe", search.supernet, self.recipes.records)
         for name, claim in self.claims.records.items():
             file, key = self.claims.place[name]
             known = {**self.tasks.records, **self.protocols.records}

@@ -43,7 +43,7 @@ class Recipe(Frozen):
     weight_decay: Annotated[float, Field(ge=0)]
     decay_norm_and_bias: bool
     """Whether weight decay also applies to normalisation parameters and biases."""
-    schedule: Literal["cosine", "step", "exponential"]
+    schedule: Literal["constant", "cosine", "step", "exponential"]
     warmup_epochs: Annotated[float, Field(ge=0)]
     """Linear warm-up from 0, in epochs; the schedule counts from the start of training."""
     milestones: tuple[int, ...] = ()
@@ -67,7 +67,7 @@ class Recipe(Frozen):
             raise ValueError('milestones go with schedule = "step", and only with it')
         if (self.schedule == "exponential") != (self.decay_epochs is not None):
             raise ValueError('decay_epochs goes with schedule = "exponential", and only with it')
-        if (self.schedule == "cosine") != (self.gamma is None):
+        if (self.schedule in ("constant", "cosine")) != (self.gamma is None):
             raise ValueError('gamma goes with schedule = "step" or "exponential", and only with them')
         for value in (self.mean_square_decay, self.epsilon):
             if (self.optimizer == "rmsprop") != (value is not None):

@@ -19,7 +19,7 @@ Setting = Literal["full", "scaled"]
 """Of a protocol. ``full``: the tasks and their recipe as they are, for a GPU. ``scaled``: its scaled-down setting."""
 Data = Literal["cifar10", "cifar100", "imagenet", "imagenet1000", "coco"]
 """``imagenet1000`` is the data bundle's: one image for each class of ImageNet, for calibration."""
-NormalisationName = Literal["cifar100", "imagenet", "caffe"]
+NormalisationName = Literal["cifar100", "imagenet", "caffe", "dianet"]
 Argument = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
 
@@ -50,8 +50,17 @@ KINDS_OF: dict[str, tuple[Kind, ...]] = {
 }
 """Which kinds a claim on a metric may be of, where not any but ``growth``."""
 
-COSTS = ("latency_ms", "memory")
-"""Metrics that are measured by a profile, and of which less is better: an ordinal claim on one says less, not more."""
+PROFILED = ("latency_ms", "memory")
+"""Metrics that are measured by a profile: a claim on one names the sweep that judges it."""
+
+COSTS = ("params", "flops", *PROFILED)
+"""Metrics of which less is better: an ordinal claim on one says less, not more."""
+
+ACCURACIES = ("top1", "top5")
+"""Metrics of which a training has two: of its last epoch, and of its best one."""
+
+UNSPECIFIED = "unspecified"
+"""What stands for a value, or for a network's scheme, that no sheet gives."""
 
 _QUANTITY = re.compile(r"^(?P<printed>[+-]?\d+(?:\.\d+)?)(?:\s+(?P<unit>\S+))?$")
 
@@ -151,9 +160,12 @@ class Claim(Frozen):
     metric: Metric
     kind: Kind = "absolute"
     value: Quantity | None = None
-    """None for a claim of kind ordinal or growth."""
+    """None for a claim of kind ordinal or growth, and where it is unspecified."""
+    unspecified: bool = False
+    """The paper claims a value, and no sheet gives it."""
     convention: str | None = None
-    """How the paper counts, for FLOPs."""
+    """How the paper counts, for FLOPs. Of an accuracy ``best``, where the paper's is that of the best epoch on the test
+    set; None for the last epoch."""
     baseline: str | None = None
     """The task compared with. The claim is on task minus baseline (of a latency: in % of the baseline's), on task >
     baseline (of a cost: task < baseline), or on growing slower with the side than the baseline does."""
@@ -164,8 +176,17 @@ class Claim(Frozen):
 
     @property
     def measure(self) -> str:
-        """The metric, and how it is run where the claim depends on that: ``latency_ms (v100-training)``."""
+        """The metric, and how it is run or which epoch counts, where the claim depends on that:
+        ``latency_ms (v100-training)``, ``top1 (best epoch)``.
+        """
+        if self.of_best_epoch:
+            return f"{self.metric} (best epoch)"
         return self.metric if self.sweep is None else f"{self.metric} ({self.sweep})"
+
+    @property
+    def of_best_epoch(self) -> bool:
+        """Whether it is on the accuracy of the best epoch, which was chosen on the test set."""
+        return self.metric in ACCURACIES and self.convention == "best"
 
     @property
     def saying(self) -> str:
@@ -174,7 +195,7 @@ class Claim(Frozen):
             return f"{'below' if self.metric in COSTS else 'above'} {self.baseline}"
         if self.kind == "growth":
             return f"grows slower than {self.baseline}"
-        value = str(self.value) if self.value else "unspecified"
+        value = str(self.value) if self.value else UNSPECIFIED
         return f"{value} over {self.baseline}" if self.baseline else value
 
     @model_validator(mode="after")
@@ -182,7 +203,7 @@ class Claim(Frozen):
         known = KINDS_OF.get(self.metric, ("absolute", "delta", "ordinal"))
         if self.kind not in known:
             raise ValueError(f"a claim on {self.metric} is of kind {' or '.join(known)}, not {self.kind}")
-        profiled = self.metric in COSTS or self.kind == "growth"
+        profiled = self.metric in PROFILED or self.kind == "growth"
         if profiled != (self.sweep is not None):
             what = f"{self.metric}, kind {self.kind}"
             raise ValueError(f"a claim on {what}, {'needs a sweep that judges it' if profiled else 'takes no sweep'}")
@@ -191,15 +212,17 @@ class Claim(Frozen):
         if self.kind != "absolute" and self.baseline is None:
             raise ValueError(f"a claim of kind {self.kind!r} needs a baseline task")
         compares = self.kind in ("ordinal", "growth")
-        if compares != (self.value is None):
-            raise ValueError(f"a claim of kind {self.kind!r} {'takes no' if compares else 'needs a'} value")
+        if compares and (self.value is not None or self.unspecified):
+            raise ValueError(f"a claim of kind {self.kind!r} takes no value")
+        if not compares and (self.value is None) != self.unspecified:
+            raise ValueError(f'a claim of kind {self.kind!r} needs a value, or "{UNSPECIFIED}" for it')
         if self.value is not None:
             allowed = UNITS_OF[self.metric]
             if not allowed:
                 raise ValueError(f"{self.metric} is only compared: write it as an ordinal claim")
             if self.value.unit not in allowed:
                 raise ValueError(f"{self.metric} is given in {' or '.join(allowed)}, not {self.value.unit}")
-            if self.metric not in COSTS and (self.kind == "delta") != (self.value.unit == "points"):
+            if self.metric not in PROFILED and (self.kind == "delta") != (self.value.unit == "points"):
                 raise ValueError(f"a claim of kind {self.kind!r} is not given in {self.value.unit}")
         return self
 
@@ -222,6 +245,8 @@ class Task(Frozen):
     None for 8/7 of ``input_size``, the usual 256 for 224 (ours)."""
     recipe: str | None = None
     """None: the task is only evaluated, with ``checkpoint``."""
+    search: str | None = None
+    """How the scheme of its attention is searched for (EAN)."""
     checkpoint: str | None = None
     """Published weights, relative to the data root."""
     torchvision_weights: str | None = None
@@ -232,7 +257,7 @@ class Task(Frozen):
     calibration: bool = False
     """A known result that checks aabench itself, no claim of one of the papers."""
     blocked: str | None = None
-    """Why nothing of this task can run yet: its claims get the verdict ``blocked`` with this reason."""
+    """What this version of aabench lacks for the task; see :attr:`obstacle`."""
     source: dict[str, str]
 
     @field_validator("model")
@@ -256,7 +281,18 @@ class Task(Frozen):
             raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
         if self.torchvision_weights is not None and self.checkpoint is None:
             raise ValueError("torchvision_weights needs checkpoint: where the file lies below the data root")
+        if self.search is not None and "scheme" not in self.arguments:
+            raise ValueError("search goes with a scheme in arguments, which it finds")
+        if self.arguments.get("scheme") == UNSPECIFIED and self.search is None:
+            raise ValueError("an unspecified scheme needs search: how one is found")
         return self
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing of this task can run yet, None if it can: its claims are judged ``blocked`` with this reason."""
+        if self.blocked is None and self.arguments.get("scheme") == UNSPECIFIED:
+            return f"its scheme is {UNSPECIFIED}; `aabench search {self.name}` finds one, and --scheme BITS takes it"
+        return self.blocked
 
     @property
     def num_classes(self) -> int:

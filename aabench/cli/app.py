@@ -15,6 +15,7 @@ from aabench.cli.list import list_tasks
 from aabench.cli.profile import profile
 from aabench.cli.report import report
 from aabench.cli.reproduce import reproduce
+from aabench.cli.search import search
 from aabench.cli.show import show
 from aabench.cli.validate import validate
 from aabench.cli.verify import verify
@@ -34,6 +35,7 @@ app.command("list")(list_tasks)
 app.command()(show)
 app.command()(explain)
 app.command()(reproduce)
+app.command()(search)
 app.command()(profile)
 app.command()(compare)
 app.command()(audit)

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from aabench.data import Images
     from aabench.errors import AABenchError
+    from aabench.search import SearchProgress
     from aabench.train import Plan, Progress
 
 
@@ -28,6 +29,8 @@ class Console:
             f"(measured on {cost.measured_steps} steps of {cost.measured_batch}): about {cost.hours:.1f} hours"
         )
         catalog = load_catalog()
+        if plan.task not in catalog.tasks:
+            return  # a supernet, of which no paper claims anything
         top1 = next((claim for claim in catalog.claims_of(plan.task) if claim.metric == "top1"), None)
         needed = plan_seeds(top1, catalog) if top1 is not None else None
         typer.echo(f"  {needed}" if needed else "  the paper gives no effect on top-1 to decide")
@@ -37,6 +40,12 @@ class Console:
         from aabench.cli.progress import Bar
 
         return Bar()
+
+    def searching(self) -> SearchProgress:
+        """A live table of the last steps."""
+        from aabench.cli.search_table import LiveSearch
+
+        return LiveSearch()
 
 
 class Quiet(Console):

@@ -112,7 +112,7 @@ def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[
     if all_tasks and tasks:
         raise AABenchError("give tasks, or --all for all of them, not both")
     if all_tasks:
-        return [task for task in catalog.tasks.values() if task.blocked is None]
+        return [task for task in catalog.tasks.values() if task.obstacle is None]
     return [catalog.task(name) for name in dict.fromkeys(tasks or HEADLINE)]
 
 

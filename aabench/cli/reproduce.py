@@ -27,7 +27,9 @@ def reproduce(
     tasks: Annotated[
         list[str] | None, typer.Argument(help="Tasks, or one protocol, of `aabench list`.", show_default=False)
     ] = None,
-    all_tasks: Annotated[bool, typer.Option("--all", help="All tasks that are not blocked.")] = False,
+    all_tasks: Annotated[
+        bool, typer.Option("--all", help="All tasks that are not blocked, nor without their scheme.")
+    ] = False,
     level: Annotated[
         str | None, typer.Option(help="structure, smoke, eval or train; default: the highest possible here.")
     ] = None,
@@ -48,6 +50,10 @@ def reproduce(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field or a model argument; may be repeated."),
     ] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(metavar="BITS", help="Where attention is plugged in: bits, or an integer a stage (4,11,19,3)."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")] = False,
     channels_last: Annotated[bool, typer.Option("--channels-last", help="Memory format of trainings.")] = False,
     device: DeviceOption = None,
@@ -66,8 +72,10 @@ def reproduce(
     catalog = load_catalog()
     names = _choose(catalog, tasks, all_tasks)
     of_protocol = names[0] in catalog.protocols
-    foreign = {"--level": level, "--set": changes, "--checkpoint": checkpoint}
+    foreign = {"--level": level, "--set": changes, "--scheme": scheme, "--checkpoint": checkpoint}
     _check_options(names, of_protocol, {"--protocol": protocol, "--shard": shard}, foreign)
+    if scheme is not None:
+        changes = [*(changes or ()), _scheme_change(catalog, names, scheme)]
     if level is not None and level not in LEVELS:
         raise AABenchError(f"unknown level {level!r}; one of {', '.join(LEVELS)}")
     if checkpoint is not None and level not in (None, "eval"):
@@ -110,7 +118,7 @@ def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[
     if all_tasks == bool(tasks):
         raise AABenchError("give tasks, or --all for all of them; `aabench list` shows them")
     if all_tasks:
-        return [task.name for task in catalog.tasks.values() if task.blocked is None]
+        return [task.name for task in catalog.tasks.values() if task.obstacle is None]
     names = [catalog.checked_name(name) for name in dict.fromkeys(tasks or ())]
     protocol = next((name for name in names if name in catalog.protocols), None)
     if protocol is not None and len(names) > 1:
@@ -126,6 +134,16 @@ def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], for
             raise AABenchError(f"{option} does not go with {names[0]}, {kind}")
 
 
+def _scheme_change(catalog: Catalog, names: list[str], scheme: str) -> str:
+    """What ``--scheme`` is short for, where each of the tasks has a scheme to replace."""
+    from aabench.alter import text_change
+
+    without = next((name for name in names if "scheme" not in catalog.task(name).arguments), None)
+    if without is not None:
+        raise AABenchError(f"--scheme does not go with {without}, whose network has no scheme")
+    return text_change("scheme", scheme)
+
+
 def _structures(job: Job, names: list[str], log: Path) -> Iterator[AABenchError]:
     """Count the tasks' models, many of them on all cores. Errors are printed, logged, and given back."""
     from aabench.cores import on_all_cores
@@ -133,7 +151,7 @@ def _structures(job: Job, names: list[str], log: Path) -> Iterator[AABenchError]
 
     outcomes = on_all_cores(partial(attempt, job, level="structure"), names)
     for name, outcome in zip(names, outcomes, strict=True):
-        typer.echo(_announcement(job.reach(job.catalog.task(name)), "structure"))
+        typer.echo(_announcement(job.reach(job.run(name).task), "structure"))
         if error := _log(outcome, log):
             yield error
 
@@ -147,7 +165,7 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alo
     """
     from aabench.reproduce import attempt
 
-    reach = job.reach(job.catalog.task(name))
+    reach = job.reach(job.run(name).task)
     level = cast("Level | None", given) or reach.level
     unseeded = len(seeds) > 1 and level in ("structure", "eval")
     if unseeded and alone:
@@ -185,7 +203,9 @@ def _log(outcome: Outcome, log: Path) -> AABenchError | None:
 
 
 def _announcement(reach: Reach, level: Level | None) -> str:
-    text = f"{reach.task}: level {level}" if level else f"{reach.task}: blocked"
+    if reach.level is None:
+        return f"{reach.task}: blocked"
+    text = f"{reach.task}: level {level}"
     if level == "smoke":
         text += " on real CIFAR-100" if reach.real_smoke else " on a synthetic set in CIFAR-100's format"
     if level == reach.level and reach.next is not None:

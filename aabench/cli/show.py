@@ -43,8 +43,8 @@ def show(
     if chosen.checkpoint:
         origin = f" (torchvision's {chosen.torchvision_weights})" if chosen.torchvision_weights else ""
         typer.echo(f"  weights {chosen.checkpoint} below the data root{origin}")
-    if chosen.blocked:
-        typer.echo(f"  blocked {chosen.blocked}")
+    if chosen.obstacle:
+        typer.echo(f"  blocked {chosen.obstacle}")
     if recipe:
         typer.echo(
             f"  recipe  {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, {recipe.optimizer.upper()}, "
@@ -62,7 +62,7 @@ def show(
 def _show_claims(claims: Sequence[Claim]) -> None:
     width = max((len(claim.measure) for claim in claims), default=0)
     for claim in claims:
-        convention = f", counted as {claim.convention}" if claim.convention else ""
+        convention = f", counted as {claim.convention}" if claim.metric == "flops" and claim.convention else ""
         source = f"{claim.table}, {claim.row}; {claim.tag}{convention}"
         typer.echo(f"    {claim.measure:<{width}} {claim.saying}  [{source}]")
 

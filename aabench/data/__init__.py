@@ -3,6 +3,7 @@
 from aabench.data.batch import Batch, Images, Unreadable
 from aabench.data.cifar import check_cifar, load_cifar
 from aabench.data.epoch import EpochDraw, draw_epoch
+from aabench.data.held_out import hold_out
 from aabench.data.image_files import ImageFiles
 from aabench.data.image_set import ImageSet
 from aabench.data.imagenet import load_imagenet
@@ -21,6 +22,7 @@ __all__ = [
     "Unreadable",
     "check_cifar",
     "draw_epoch",
+    "hold_out",
     "load_cifar",
     "load_imagenet",
     "synthetic_cifar",

@@ -92,6 +92,13 @@ class Images(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int64, of each image."""
+
+    def chosen(self, indices: Tensor, source: str) -> Self:
+        """The images at these positions, in this order, under another name."""
+
     def first(self, count: int) -> Self:
         """The first ``count`` images (all, if there are fewer); ``source`` says so."""
 

@@ -63,12 +63,17 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.names)
 
+    def chosen(self, indices: Tensor, source: str) -> ImageFiles:
+        """The images at these positions, in this order, under another name."""
+        names = tuple(self.names[index] for index in indices.tolist())
+        return replace(self, names=names, labels=self.labels[indices], source=source)
+
     def first(self, count: int) -> ImageFiles:
         """The first ``count`` images (all, if there are fewer); ``source`` says so."""
         if count >= len(self):
             return self
         source = f"{self.source}, first {count} of {len(self)} images"
-        return replace(self, names=self.names[:count], labels=self.labels[:count], source=source)
+        return self.chosen(torch.arange(count), source)
 
     def to(self, device: torch.device | str) -> ImageFiles:
         """The same files, giving batches on a device."""

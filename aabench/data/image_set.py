@@ -33,12 +33,16 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def chosen(self, indices: Tensor, source: str) -> ImageSet:
+        """The images at these positions, in this order, under another name."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices], source=source)
+
     def first(self, count: int) -> ImageSet:
         """The first ``count`` images (all, if there are fewer); ``source`` says so."""
         if count >= len(self):
             return self
         source = f"{self.source}, first {count} of {len(self)} images"
-        return replace(self, images=self.images[:count], labels=self.labels[:count], source=source)
+        return self.chosen(torch.arange(count), source)
 
     def to(self, device: torch.device | str) -> ImageSet:
         """The same images on a device."""

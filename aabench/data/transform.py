@@ -24,6 +24,8 @@ NORMALISATIONS = {
     "cifar100": Normalisation(mean=(0.507075, 0.486549, 0.440918), std=(0.267334, 0.256438, 0.276150)),
     # torchvision's, of ImageNet's training set; also what the CIFAR-10 checkpoints of the calibration tasks expect.
     "imagenet": Normalisation(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    # ean.md section 3, DIANet's CIFAR recipes: also used for CIFAR-10, as DIANet's code does.
+    "dianet": Normalisation(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010)),
     # data/README.md: BGR, 0..255, minus (104, 117, 123), as networks trained with Caffe expect it.
     "caffe": Normalisation(mean=(123 / 255, 117 / 255, 104 / 255), std=(1 / 255,) * 3, bgr=True),
 }

@@ -5,6 +5,7 @@ from aabench.layers.attention_core import AttentionCore
 from aabench.layers.axial import AxialAttention
 from aabench.layers.bam import BAM
 from aabench.layers.cbam import CBAM
+from aabench.layers.dense_implicit_attention import DenseImplicitAttention
 from aabench.layers.efficient_attention import EfficientAttention
 from aabench.layers.gala import GALA
 from aabench.layers.gather_excite import GatherExcite
@@ -14,6 +15,7 @@ from aabench.layers.mechanism import Mechanism
 from aabench.layers.nystromformer import Nystromformer
 from aabench.layers.performer import Performer
 from aabench.layers.position import CoordConv2d, RelativePosition2d, SinePosition2d
+from aabench.layers.spatial_group_enhance import SpatialGroupEnhance
 from aabench.layers.squeeze_excite import SqueezeExcite
 from aabench.layers.window import WindowAttention
 
@@ -25,6 +27,7 @@ __all__ = [
     "AttentionCore",
     "AxialAttention",
     "CoordConv2d",
+    "DenseImplicitAttention",
     "EfficientAttention",
     "GatherExcite",
     "LinearAttention",
@@ -34,6 +37,7 @@ __all__ = [
     "Performer",
     "RelativePosition2d",
     "SinePosition2d",
+    "SpatialGroupEnhance",
     "SqueezeExcite",
     "WindowAttention",
 ]

@@ -12,13 +12,24 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from aabench.errors import AABenchError
-from aabench.models import cifar_resnet, eaa_resnet, mnasnet, resnet, squeezenet, wide_resnet
+from aabench.models import (
+    cifar_resnet,
+    eaa_resnet,
+    mnasnet,
+    plugged_preresnet,
+    plugged_resnet,
+    resnet,
+    squeezenet,
+    wide_resnet,
+)
 from aabench.models.parts import Network
 
 NETWORKS: dict[str, Network] = {
     **cifar_resnet.NETWORKS,
     **eaa_resnet.NETWORKS,
     **mnasnet.NETWORKS,
+    **plugged_preresnet.NETWORKS,
+    **plugged_resnet.NETWORKS,
     **resnet.NETWORKS,
     **squeezenet.NETWORKS,
     **wide_resnet.NETWORKS,

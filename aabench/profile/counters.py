@@ -54,13 +54,21 @@ def _chunked_backward(gradient: list[int], q: list[int], k: list[int], v: list[i
 
 
 def own(inclusive: Mapping[str, Counter[str]], model: nn.Module) -> ByModule:
-    """Counts that include the children's -> counts of each module alone, empty ones left out."""
+    """Counts that include the children's -> counts of each module alone, empty ones left out.
+
+    A module that is in no count was never called, such as a list of modules: its children are its parent's.
+    """
     result = {name: Counter(inclusive.get(name, {})) for name, _ in model.named_modules()}
     for name in result:
-        if name:
-            result[name.rpartition(".")[0]].subtract(inclusive.get(name, {}))
+        if name and name in inclusive:
+            result[_called_parent(name, inclusive)].subtract(inclusive[name])
     nonzero = {name: Counter({op: n for op, n in counts.items() if n}) for name, counts in result.items()}
     return {name: counts for name, counts in nonzero.items() if counts}
+
+
+def _called_parent(name: str, inclusive: Mapping[str, Counter[str]]) -> str:
+    parent = name.rpartition(".")[0]
+    return parent if parent in inclusive or not parent else _called_parent(parent, inclusive)
 
 
 def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
@@ -171,7 +179,7 @@ sqrt square sub sub_ tanh tanh_ where
 """
 _REDUCING_OR_RESAMPLING = """
 adaptive_avg_pool2d adaptive_max_pool2d amax amin avg_pool2d batch_norm group_norm instance_norm layer_norm log_softmax
-max_pool2d mean softmax sum upsample_bilinear2d upsample_nearest2d var
+max_pool2d mean softmax std sum upsample_bilinear2d upsample_nearest2d var
 """
 _MAKING_OR_MOVING = """
 alias clone dropout_ expand_as eye feature_dropout linspace masked_fill movedim ones_like pad repeat repeat_interleave

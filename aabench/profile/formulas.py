@@ -18,6 +18,7 @@ from aabench.layers import (
     GALA,
     AttentionCore,
     AxialAttention,
+    DenseImplicitAttention,
     EfficientAttention,
     GatherExcite,
     LinearAttention,
@@ -25,6 +26,7 @@ from aabench.layers import (
     Nystromformer,
     Performer,
     RelativePosition2d,
+    SpatialGroupEnhance,
     SqueezeExcite,
     WindowAttention,
 )
@@ -169,7 +171,7 @@ def relative_position(module: RelativePosition2d, shapes: tuple[Shape, ...]) -> 
     return Work({"relative": logits * key_channels}, logits)
 
 
-def gate(module: SqueezeExcite | GatherExcite | BAM | GALA, shapes: tuple[Shape, ...]) -> Work:
+def gate(module: SqueezeExcite | GatherExcite | BAM | GALA | DenseImplicitAttention, shapes: tuple[Shape, ...]) -> Work:
     """x (N, C, H, W): pooling and scaling, one operation an element each. The layers inside count for themselves."""
     return Work({"gate": 2 * prod(shapes[0])}, 0)
 
@@ -177,6 +179,11 @@ def gate(module: SqueezeExcite | GatherExcite | BAM | GALA, shapes: tuple[Shape,
 def cbam(module: CBAM, shapes: tuple[Shape, ...]) -> Work:
     """x (N, C, H, W): mean, maximum and scaling, over the map and again over the channels. As in :func:`gate`."""
     return Work({"gate": 6 * prod(shapes[0])}, 0)
+
+
+def spatial_group_enhance(module: SpatialGroupEnhance, shapes: tuple[Shape, ...]) -> Work:
+    """x (N, C, H, W): the mean over the map, the sum over a group's channels, scaling. As in :func:`gate`."""
+    return Work({"gate": 3 * prod(shapes[0])}, 0)
 
 
 FORMULAS: Mapping[type[nn.Module], Formula] = {
@@ -196,5 +203,7 @@ FORMULAS: Mapping[type[nn.Module], Formula] = {
     BAM: gate,
     CBAM: cbam,
     GALA: gate,
+    DenseImplicitAttention: gate,
+    SpatialGroupEnhance: spatial_group_enhance,
 }
 """Layer type -> formula."""

@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 
 from aabench.catalog.schema import Frozen
 
-SCHEMA_VERSION = 2
-"""Version 2 added the level ``predict`` and the status ``oom``; rows of version 1 are read as they are."""
-Level = Literal["structure", "smoke", "eval", "train", "predict", "profile"]
-"""``predict``: what a point of a profile will take, with nothing run. The others as in :mod:`aabench.levels`."""
+SCHEMA_VERSION = 3
+"""Version 2 added the level ``predict`` and the status ``oom``, version 3 the levels ``supernet`` and ``search``; rows
+of earlier versions are read as they are."""
+Level = Literal["structure", "smoke", "eval", "train", "predict", "profile", "supernet", "search"]
+"""``predict``: what a point of a profile will take, with nothing run. ``supernet`` and ``search``: of the scheme of a
+task's attention, see :mod:`aabench.search`. The others as in :mod:`aabench.levels`."""
 Status = Literal["ok", "failed", "interrupted", "blocked", "oom"]
 """``blocked``: it could not start because something is missing (data, weights, a device). ``oom``: it ran out of
 memory. ``error`` says what or how."""

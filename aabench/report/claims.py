@@ -99,6 +99,11 @@ def _legend(verdicts: Sequence[Verdict]) -> list[str]:
             "layers, 1 in the products of attention, none in softmax and relative logits; the pooling and scaling of "
             "Squeeze-and-Excite count 1 an element."
         )
+    if any(verdict.claim.of_best_epoch for verdict in verdicts):
+        lines.append(
+            "*best epoch*: the paper's accuracy is that of the best epoch on the test set, so that ours is too; what "
+            "the last epoch gave stands beside it."
+        )
     labels = {verdict.claim.tag for verdict in verdicts}
     if "second-hand" in labels:
         lines.append("*second-hand*: somebody else's transcription of the paper.")

@@ -34,22 +34,36 @@ _MEASURES: dict[Level, Callable[[Run], Found]] = {
 def attempt(job: Job, name: str, level: Level) -> Outcome:
     """Measure a task at a level. A run that fails, is blocked or interrupted gives a row too."""
     run = job.run(name)
-    common: dict[str, Any] = {
-        "task": name,
-        "level": level,
-        "seed": job.seed if level in ("smoke", "train") else None,
-        "altered": run.altered,
-    }
+
+    def measured() -> Found:
+        job.reach(run.task).require(level)
+        return _MEASURES[level](run)
+
+    common = {"task": name, "level": level, "seed": job.seed if level in ("smoke", "train") else None}
+    return outcome(measured, common, settings=run.settings, altered=run.altered)
+
+
+def outcome(
+    measured: Callable[[], Found], common: dict[str, Any], *, settings: dict[str, Any], altered: dict[str, Any]
+) -> Outcome:
+    """The row of a measurement, however it ends.
+
+    Args:
+        measured: measures.
+        common: task, level and seed.
+        settings: what the row says of a measurement that did not come to an end.
+        altered: what is not as the catalog has it.
+    """
+    common = {**common, "altered": altered}
     try:
         with sigterm_interrupts():
-            job.reach(run.task).require(level)
-            found = _MEASURES[level](run)
+            found = measured()
     except (AABenchError, KeyboardInterrupt) as error:
         message = str(error) or "interrupted from the keyboard"
-        common |= {"settings": run.settings, "detail": _divergence(error), "error": message}
+        common |= {"settings": settings, "detail": _divergence(error), "error": message}
         return Outcome(new(**common, status=status_of(error)), error)
     common |= {"settings": found.settings, "values": found.values, "detail": found.detail}
-    common["altered"] = {**run.altered, **found.altered}
+    common["altered"] = {**altered, **found.altered}
     if found.error is not None:
         return Outcome(new(**common, status="failed", error=found.error), DidNotHold(found.error))
     return Outcome(new(**common), None)

@@ -14,6 +14,7 @@ from aabench.record import Value
 
 if TYPE_CHECKING:
     from aabench.data import Images
+    from aabench.search import SearchProgress
     from aabench.train import Plan, Progress
 
 
@@ -25,6 +26,9 @@ class Reporter(Protocol):
 
     def progress(self) -> Progress:
         """Who is told how a training goes."""
+
+    def searching(self) -> SearchProgress:
+        """Who is told how a search goes."""
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,27 @@ import pickle
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from aabench.errors import AABenchError
 
-FORMAT = "aabench training 2"
+
+class Format(NamedTuple):
+    """Whose state a file holds, and in which version. ``otherwise``: what else such a file may be good for."""
+
+    of: str
+    version: int
+    otherwise: str
+
+    @property
+    def mark(self) -> str:
+        """What the file says of itself."""
+        return f"aabench {self.of} {self.version}"
+
+
+TRAINING = Format("training", 2, "if it holds weights, evaluate them with --checkpoint")
 LAST = "checkpoint-last.pt"
 """The newest state of a training: what is resumed."""
 BEST = "checkpoint-best.pt"
@@ -24,12 +38,13 @@ _REFUSED = re.compile(r"unsupported (global|class)|unsupported operand 149\b", r
 later: torch reads none of these without the full unpickler."""
 
 
-def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, content: dict[str, Any], *, form: Format = TRAINING) -> None:
     """Replace a checkpoint: a kill at any moment leaves the old one or the new one.
 
     Args:
         path: the file; its folder is made.
         content: tensors, and plain Python values.
+        form: whose state it is.
 
     Raises:
         AABenchError: it cannot be written; what was there before is still there.
@@ -39,7 +54,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
-            torch.save({"format": FORMAT, **content}, file)
+            torch.save({"format": form.mark, **content}, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -53,17 +68,17 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
         ) from error
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What :func:`write_checkpoint` wrote, on the CPU.
+def read_checkpoint(path: Path, *, form: Format = TRAINING) -> dict[str, Any]:
+    """What :func:`write_checkpoint` wrote in that format, on the CPU.
 
     Raises:
-        AABenchError: the file is missing, corrupt, or no checkpoint of a training here.
+        AABenchError: the file is missing, corrupt, or of another format.
     """
     content = read_tensors(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != form.mark:
         raise AABenchError(
-            f"{path} is no checkpoint of a training by this version of aabench, so it cannot be resumed; "
-            "if it holds weights, evaluate them with --checkpoint"
+            f"{path} is no checkpoint of a {form.of} by this version of aabench, so it cannot be resumed; "
+            f"{form.otherwise}"
         )
     return content
 

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during training: the step is finished and a checkpoint written before the process ends."""
+"""SIGINT and SIGTERM during a training or a search: the step is finished and saved before the process ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(AABenchError):
-    """Training was stopped by a signal. The exit code is 128 + the signal's number.
+    """A training, or a search, was stopped by a signal. The exit code is 128 + the signal's number.
 
     ``checkpoint`` is where its state was saved; None for a smoke run, which is not worth going on with.
     """
@@ -33,7 +33,7 @@ class Interrupted(AABenchError):
 
 @dataclass
 class StopRequest:
-    """Whether training was asked to stop: the signal's number, or None."""
+    """Whether it was asked to stop: the signal's number, or None."""
 
     signum: int | None = None
 

@@ -14,6 +14,7 @@ from aabench.catalog import Recipe
 from aabench.data import Batch, Images, Transform
 from aabench.data.batch import reading
 from aabench.errors import AABenchError
+from aabench.models.plugged import PluggedNetwork
 from aabench.train.interrupt import StopRequest
 from aabench.train.meter import Meter
 from aabench.train.progress import Progress
@@ -114,6 +115,8 @@ def _step(state: TrainingState, batch: Batch, transform: Transform) -> None:
     """All that one step changes."""
     plan = state.plan
     _, images, labels, unreadable = batch.require_images()
+    if isinstance(state.model, PluggedNetwork):
+        state.model.reconnect()
     state.unreadable.update((image.name, image.reason) for image in unreadable)
     loss_sum, correct = optimizer_step(
         state.model, state.optimizer, transform(images), labels, plan.recipe, channels_last=plan.channels_last

@@ -18,12 +18,14 @@ def peak_rate(recipe: Recipe) -> float:
 def share_of_peak(recipe: Recipe, epoch: float) -> float:
     """The learning rate as a share of the peak, after ``epoch`` (a fraction) of the recipe's epochs.
 
-    Warm-up rises linearly from 0. Then ``cosine`` falls from the peak to 0 over the epochs that are left, and
-    ``step`` has multiplied by gamma at each milestone that is passed, ``exponential`` each time that ``decay_epochs``
-    are over (in steps, not gradually: ours), both counted from the start of training.
+    Warm-up rises linearly from 0. Then ``constant`` stays, ``cosine`` falls from the peak to 0 over the epochs that are
+    left, and ``step`` has multiplied by gamma at each milestone that is passed, ``exponential`` each time that
+    ``decay_epochs`` are over (in steps, not gradually: ours), both counted from the start of training.
     """
     if epoch < recipe.warmup_epochs:
         return epoch / recipe.warmup_epochs
+    if recipe.schedule == "constant":
+        return 1.0
     if recipe.schedule == "step":
         assert recipe.gamma is not None  # the recipe was checked for it
         passed = sum(milestone <= epoch for milestone in recipe.milestones)

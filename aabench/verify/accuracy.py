@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from aabench.catalog import Catalog, Claim, Task
 from aabench.levels import PIPELINES, TITLES
 from aabench.record import Level, Measurement
 from aabench.verify.effect import claimed_effect, plan_seeds
 from aabench.verify.estimate import Estimate, estimate_accuracy, estimate_difference
-from aabench.verify.evidence import Evidence, accuracy_runs, evidence
+from aabench.verify.evidence import Evidence, Run, accuracy_runs, evidence
 from aabench.verify.place import place_value
 from aabench.verify.statistics import Interval
 from aabench.verify.unjudged import blocked, not_measured
@@ -25,7 +26,10 @@ LEVELS: tuple[Level, ...] = ("eval", "train")
 
 
 def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdict:
-    """Judge a claim on top-1, top-5 or AP by the training runs in the log, or by the evaluation where none is there."""
+    """Judge a claim on top-1, top-5 or AP by the training runs in the log, or by the evaluation where none is there.
+
+    A claim of the best epoch is judged by that of each training; the last epoch's value stands in the reason.
+    """
     groups = []
     for task in filter(None, (claim.task, claim.baseline)):
         found = evidence(task, LEVELS, rows)
@@ -43,7 +47,7 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
     return Verdict(
         claim=claim,
         status=status,
-        reason=f"{_show(claim, estimate)} {why}{evidence(claim.task, LEVELS, rows).aside}",
+        reason=f"{_show(claim, estimate)} {why}{_last_epoch(claim, groups)}{evidence(claim.task, LEVELS, rows).aside}",
         measured=estimate.value,
         unit=_unit(claim),
         convention=estimate.convention,
@@ -79,6 +83,16 @@ def _place_sign(interval: Interval) -> tuple[Judgement, str]:
     if interval.low > 0:
         return "verified", "lies above 0"
     return ("contradicted", "lies below 0") if interval.high < 0 else ("underpowered", "holds 0")
+
+
+def _last_epoch(claim: Claim, groups: Sequence[Sequence[Run]]) -> str:
+    """What the same trainings show in their last epoch, beside the best one that is judged; else nothing."""
+    trained = all(run.row.level == "train" for runs in groups for run in runs)
+    if not claim.of_best_epoch or not trained:
+        return ""
+    means = [fmean(run.row.number(claim.metric, "last") for run in runs) for runs in groups]
+    shown = f"{means[0]:.2f} %" if claim.baseline is None else f"{means[0] - means[1]:+.2f} points"
+    return f"; last epoch {shown}"
 
 
 def _unit(claim: Claim) -> str:

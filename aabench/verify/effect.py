@@ -45,16 +45,25 @@ class SeedPlan:
 def plain_task(task: Task, catalog: Catalog) -> Task | None:
     """The task that this one augments: same paper and data, the model without its prefix, no argument of its own.
 
-    ``aa_resnet50`` augments ``resnet50``, ``se_wide_resnet`` augments ``wide_resnet`` of equal depth and width.
+    ``aa_resnet50`` augments ``resnet50``, ``se_wide_resnet`` augments ``wide_resnet`` of equal depth and width. A model
+    that takes its attention as an argument augments itself with ``none``, of equal depth.
     """
     found = [
         other
         for other in catalog.tasks.values()
         if (other.paper, other.data, other.input_size) == (task.paper, task.data, task.input_size)
-        and task.model.endswith(f"_{other.model}")
-        and other.arguments.items() <= task.arguments.items()
+        and (_without_prefix(other, task) or _without_attention(other, task))
     ]
     return max(found, key=lambda other: len(other.arguments), default=None)
+
+
+def _without_prefix(plain: Task, task: Task) -> bool:
+    return task.model.endswith(f"_{plain.model}") and plain.arguments.items() <= task.arguments.items()
+
+
+def _without_attention(plain: Task, task: Task) -> bool:
+    same = (plain.model, plain.arguments.get("depth")) == (task.model, task.arguments.get("depth"))
+    return same and plain.arguments.get("attention") == "none" != task.arguments.get("attention")
 
 
 def claimed_effect(claim: Claim, catalog: Catalog) -> Effect | None:

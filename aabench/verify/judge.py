@@ -27,11 +27,11 @@ def judge(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdic
     """
     if claim.task in catalog.protocols:
         return judge_protocol(claim, rows, catalog)
-    if claim.value is None and claim.kind not in ("ordinal", "growth"):
+    if claim.unspecified:
         return unspecified(claim)
     for name in (claim.task, claim.baseline):
-        if name is not None and catalog.tasks[name].blocked is not None:
-            return blocked(claim, name, catalog.tasks[name].blocked)
+        if name is not None and catalog.tasks[name].obstacle is not None:
+            return blocked(claim, name, catalog.tasks[name].obstacle)
     if claim.sweep is not None:
         return _judge_cost(claim, catalog.sweeps[claim.sweep], rows)
     if claim.metric in LEVEL_OF:

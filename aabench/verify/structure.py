@@ -22,7 +22,7 @@ def judge_exact(claim: Claim, rows: Sequence[Measurement]) -> Verdict:
     """Judge a claim on an exact number by the newest row that counts.
 
     The printed value is an interval: ``25.8 M`` is [25.75, 25.85). Inside is verified, outside contradicted. An
-    ordinal claim compares two tasks' numbers, counted alike.
+    ordinal claim says that a task has less than its baseline, counted alike.
     """
     ours = _newest(claim, claim.task, rows)
     if isinstance(ours, Verdict):
@@ -33,7 +33,7 @@ def judge_exact(claim: Claim, rows: Sequence[Measurement]) -> Verdict:
     theirs = _newest(claim, claim.baseline, rows)
     if isinstance(theirs, Verdict):
         return theirs
-    status = "verified" if _number(ours[1]) > _number(theirs[1]) else "contradicted"
+    status = "verified" if _number(ours[1]) < _number(theirs[1]) else "contradicted"
     reason = f"{_number(ours[1]):,} against {_number(theirs[1]):,} {ours[1].unit} of {claim.baseline}"
     return _verdict(claim, status, f"{reason}{_counted_as(ours[1])}", ours, theirs)
 

@@ -84,6 +84,20 @@ def test_a_good_file(tmp_path):
     assert catalog.tasks["net"].num_classes == 100
 
 
+def test_accuracies_of_the_best_epoch_and_values_that_no_sheet_gives(tmp_path):
+    text = GOOD.replace('tag = "printed"', 'tag = "printed"\nepoch = "best"').replace('"1.5 M"', '"unspecified"')
+    text = text.replace("values = { ", 'values = { top1 = "77.7 %", AP = "unspecified", ')
+    catalog, faults = read(tmp_path, text)
+    assert faults == []
+    found = {claim.metric: (claim.convention, claim.unspecified) for claim in catalog.claims}
+    assert found == {
+        "top1": ("best", False),
+        "AP": ("best", True),
+        "params": (None, True),
+        "flops": ("aa-paper", False),
+    }
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
@@ -105,6 +119,13 @@ def test_a_good_file(tmp_path):
             'model = "net"\nsource = { torchvision_weights = "x" }\ntorchvision_weights = "W.V1"',
             "p/one.toml: task[net]: torchvision_weights needs checkpoint",
         ),
+        ('model = "net"', 'model = "net"\nsearch = "s"', "p/one.toml: task[net]: search goes with a scheme"),
+        (
+            'model = "net"',
+            'model = "net"\nsource = { scheme = "x" }\narguments = { scheme = "unspecified" }',
+            "p/one.toml: task[net]: an unspecified scheme needs search",
+        ),
+        ('tag = "printed"', 'tag = "printed"\nepoch = "last"', "p/one.toml: table.epoch: Input should be 'best'"),
         ('model = "net"', 'model = "a-b"', "p/one.toml: task[net].model: 'a-b' is not a model name"),
         ('name = "Table 1"\n', "", "p/one.toml: claim[net]: needs a table and a tag"),
         ('sheet = "p.md"\n', "", "p/one.toml: paper.sheet: missing"),

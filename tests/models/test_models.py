@@ -13,23 +13,29 @@ from aabench.models import (
     eaa_resnet,
     list_models,
     mnasnet,
+    plugged_preresnet,
+    plugged_resnet,
     resnet,
     squeezenet,
     wide_resnet,
 )
 
 SMALL = {
+    "plugged_resnext": {"depth": 11, "cardinality": 2, "base_width": 8},
+    "plugged_wide": {"depth": 10, "width": 1},
+    "plugged_cifar": {"depth": 11, "width": 8},
+    "plugged_pre": {"depth": 11, "width": 8},
     "squeezenet": {},
-    "resnet": {"width": 16},
     "wide": {"depth": 10, "width": 2},
     "cifar": {},
     "mnasnet": {"width": 0.25},
+    "resnet": {"width": 16},
 }
 AA_SMALL = {"num_heads": 1}
 
 
 def small(name, size=32):
-    arguments = SMALL[next(kind for kind in ("squeezenet", "cifar", "wide", "mnasnet", "resnet") if kind in name)]
+    arguments = next(arguments for kind, arguments in SMALL.items() if kind in name)
     return create_model(
         name, input_size=size, num_classes=7, **arguments, **(AA_SMALL if name.startswith("aa") else {})
     )
@@ -196,7 +202,7 @@ def test_another_size_is_an_error_that_names_both():
 
 
 def test_no_two_networks_have_one_name():
-    modules = (cifar_resnet, eaa_resnet, mnasnet, resnet, squeezenet, wide_resnet)
+    modules = (cifar_resnet, eaa_resnet, mnasnet, plugged_preresnet, plugged_resnet, resnet, squeezenet, wide_resnet)
     assert sum(len(module.NETWORKS) for module in modules) == len(list_models())
 
 

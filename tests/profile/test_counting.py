@@ -175,6 +175,32 @@ def test_gated_resnet50s_by_hand(name: str, added: int) -> None:
     assert count(model, 224).macs == 4_089_184_256 + added
 
 
+# What they add to ResNet-50 with biases: a bias adds no multiply-add. A stage has C channels and 3, 4, 6, 3 blocks; the
+# elements of its maps are 802,816 a block in the first, and half of that in each further one.
+MAPS = 802_816 * (3 + 4 / 2 + 6 / 4 + 3 / 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "macs", "gate"),
+    [
+        ({"attention": "se"}, 2 * 1_257_472, 2 * MAPS),
+        ({"attention": "se", "sharing": "org"}, 2 * 1_257_472, 2 * MAPS),
+        ({"attention": "sge"}, 0, 3 * MAPS),
+        ({"attention": "sge", "scheme": "4,11,19,3"}, 0, 3 * 802_816 * (1 + 3 / 2 + 3 / 4 + 2 / 8)),
+        # Both maps of DIA hold C m + 4 C m multiply-adds: m = C / 20, rounded down, is 12, 25, 51 and 102.
+        (
+            {"attention": "dia", "reduction": 20, "scheme": "6,3,50,3"},
+            10 * (2 * 256 * 12 + 2 * 512 * 25 + 3 * 1024 * 51 + 2 * 2048 * 102),
+            2 * 802_816 * (2 + 2 / 2 + 3 / 4 + 2 / 8),
+        ),
+    ],
+)
+def test_attention_plugged_into_resnet50_by_hand(arguments: dict[str, Any], macs: int, gate: float) -> None:
+    counted = count(create_model("plugged_resnet50", input_size=224, num_classes=1000, device="meta", **arguments), 224)
+    assert counted.macs == 4_089_184_256 + macs
+    assert counted.by_kind.get("gate", 0) == gate
+
+
 def test_counting_allocates_nothing_and_is_linear_in_the_batch() -> None:
     model = create_model("aa_resnet50", input_size=1024, num_classes=10, device="meta")
     # One explicit attention map of the first augmented stage at this batch takes 128 TiB.

@@ -108,7 +108,7 @@ def test_a_whole_last_row_without_newline_is_kept(path: Path) -> None:
 
 def test_broken_lines_in_the_middle_have_line_numbers(path: Path) -> None:
     first, last = row(), row()
-    newer = json.dumps({**json.loads(row().model_dump_json()), "schema_version": 3, "colour": "blue"})
+    newer = json.dumps({**json.loads(row().model_dump_json()), "schema_version": 4, "colour": "blue"})
     wrong = json.dumps({**json.loads(row().model_dump_json()), "level": "deep"})
     path.parent.mkdir()
     lines = [first.model_dump_json(), "\x00\x01", newer, "", "[1, 2]", wrong, last.model_dump_json()]
@@ -116,7 +116,7 @@ def test_broken_lines_in_the_middle_have_line_numbers(path: Path) -> None:
     found = read(path)
     assert found.rows == (first, last)
     assert [broken.line for broken in found.broken] == [2, 3, 5, 6]
-    assert found.broken[1].reason == "schema version 3; this aabench reads up to 2: update it to use this row"
+    assert found.broken[1].reason == "schema version 4; this aabench reads up to 3: update it to use this row"
     assert found.broken[2].reason == "not a JSON object"
     assert found.broken[3].reason.startswith("not a measurement: level: ")
     append(path, one := row())  # and appending leaves them where they are

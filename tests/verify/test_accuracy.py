@@ -255,3 +255,37 @@ def test_the_evaluators_masks_are_understood(make: Any, catalog: Catalog) -> Non
     verdict = judge(make.claim("top1", None, **ORDINAL), rows, catalog)
     assert verdict.status == "verified"
     assert verdict.n == 10_001
+
+
+# --- the best epoch: in these rows half a point above the last one
+
+
+def test_the_best_epoch_is_judged_and_the_last_one_stands_beside_it(make: Any, catalog: Catalog) -> None:
+    claim = make.claim("top1", "81.6 %", convention="best")
+    verdict = judge(claim, seeds(make, "aa-net", 81.05, 81.15), catalog)
+    assert (verdict.convention, verdict.n) == ("best", 2)
+    assert verdict.measured == pytest.approx(81.6)
+    assert verdict.reason.startswith("81.60 % [")
+    assert verdict.reason.endswith("; last epoch 81.10 %")
+    assert judge(make.claim("top1", "81.6 %"), [make.run("aa-net", 81.6)], catalog).measured == 81.6
+
+
+def gained(row: Any) -> Any:
+    """The row with another half a point in its best epoch."""
+    best = [v.model_copy(update={"value": v.value + 0.5}) for v in row.values if v.convention == "best"]
+    return row.model_copy(update={"values": (*best, *(v for v in row.values if v.convention != "best"))})
+
+
+def test_a_difference_of_best_epochs_shows_that_of_the_last_ones(make: Any, catalog: Catalog) -> None:
+    rows = [*map(gained, seeds(make, "aa-net", 81.0, 81.2)), *seeds(make, "plain-net", 80.0, 80.1)]
+    claim = make.claim("top1", "+1.5 points", kind="delta", baseline="plain-net", convention="best")
+    verdict = judge(claim, rows, catalog)
+    assert verdict.measured == pytest.approx(1.55)
+    assert "; last epoch +1.05 points" in verdict.reason
+
+
+def test_an_evaluation_has_no_last_epoch(make: Any, catalog: Catalog) -> None:
+    claim = make.claim("top1", "81.6 %", convention="best")
+    verdict = judge(claim, [make.run("aa-net", 81.6, level="eval")], catalog)
+    assert verdict.measured == pytest.approx(81.6)
+    assert "last epoch" not in verdict.reason
