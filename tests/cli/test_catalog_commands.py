@@ -57,6 +57,13 @@ def test_show_and_explain_a_sweep(capsys):
     assert "ours (unspecified)" in sweep[3]
 
 
+def test_show_says_where_a_sweep_does_not_wait_for_the_device(capsys):
+    assert aabench("show", "ean-se-resnet50") == 0
+    out = capsys.readouterr().out
+    assert "sweep   ean-as-published: forward, batch 50, fp32, not synchronised, sides 224" in out
+    assert "sweep   ean-synchronised: infer, batch 50, fp32, sides 224" in out
+
+
 def test_show_of_a_task_without_claims(capsys):
     assert aabench("show", "aa-resnet18-explicit") == 0
     assert capsys.readouterr().out.splitlines()[-1] == "  claims"
