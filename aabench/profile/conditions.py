@@ -10,9 +10,8 @@ from typing import NamedTuple
 from aabench.profile.way import waits_for_device
 from aabench.record import Measurement
 
-INTERLEAVED = "interleaved"
 UNSYNCHRONISED = "not synchronised"
-
+"""The option of times that do not wait for the device."""
 
 _TITLES = {"infer": "inference", "forward": "forward in train mode", "train": "training step"}
 
@@ -80,7 +79,7 @@ def conditions_of(row: Measurement) -> Conditions:
         "channels last": row.settings.get("channels_last", False),
         "warm allocator": row.settings.get("allocator", "default") == "warm" and not predicted,
         UNSYNCHRONISED: not waits_for_device(row.settings) and not predicted,
-        INTERLEAVED: is_interleaved(row),
+        "interleaved": is_interleaved(row),
     }
     options = tuple(name for name, there in chosen.items() if there)
     return Conditions(predicted, device, mode, batch, dtype, options, _machine(row, device))

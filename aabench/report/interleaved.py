@@ -16,7 +16,7 @@ _INTRODUCTION = (
     "The networks of a table stood in one process, and each was called once a round, in an order drawn anew: they saw "
     "the same machine. `ratio` is the median, over the rounds, of a network's time over the first one's, with its 95 % "
     "interval; it is over the rounds of one process, and another process may differ by about a percent. Rounds in "
-    "which the machine was disturbed do not count. Such times are under other conditions than a point's in a process "
+    "which the machine was `disturbed` do not count, as long as six others are left. Such times are under other conditions than a point's in a process "
     "of its own: the two are not mixed."
 )
 
@@ -56,11 +56,12 @@ def _table(run: Sequence[Measurement]) -> list[str]:
                 "ratio": MISSING if ratio is None else f"{ratio.median:.3f}",
                 "95 % interval": MISSING if ratio is None or row is first else _interval(ratio),
                 "rounds": f"{latency['n']} of {len(latency['samples_ms'])}",
+                "disturbed": f"{latency['disturbed']:.0%}",
                 "stopped by": latency["stopped_by"],
             }
         )
     frame = pd.DataFrame(lines, dtype=object)
-    return table(frame, right=["latency", "ratio", "95 % interval", "rounds"])
+    return table(frame, right=["latency", "ratio", "95 % interval", "rounds", "disturbed"])
 
 
 def _interval(ratio: Ratio) -> str:

@@ -28,9 +28,9 @@ def test_a_table_has_the_ratios_to_the_first_network_of_the_run() -> None:
     lines = interleaved(in_turns("a", old=ROUNDS, new=times(1.25), third=[*times(2)[:5], 300.0]))
     assert "### training step, batch 8, fp32, cpu, interleaved: A CPU, threads 2, torch 2.15.0, 224 pixels" in lines
     assert cells(lines) == [
-        ["`old`", "105.00 ms", "1.000", "-", "6 of 6", "time"],
-        ["`new`", "131.25 ms", "1.250", "1.250 to 1.250", "6 of 6", "time"],
-        ["`third`", "260.00 ms", "2.000", "2.000 to 3.000", "6 of 6", "time"],
+        ["`old`", "105.00 ms", "1.000", "-", "6 of 6", "25%", "time"],
+        ["`new`", "131.25 ms", "1.250", "1.250 to 1.250", "6 of 6", "25%", "time"],
+        ["`third`", "260.00 ms", "2.000", "2.000 to 3.000", "6 of 6", "25%", "time"],
     ]
 
 
@@ -47,7 +47,7 @@ def test_of_equal_runs_the_newest_is_shown_and_others_have_tables_of_their_own()
 
 def test_a_run_whose_first_row_was_cut_off_has_no_ratios() -> None:
     _, second = in_turns("a", old=ROUNDS, new=times(1.5))
-    assert cells(interleaved([second])) == [["`new`", "157.50 ms", "-", "-", "6 of 6", "time"]]
+    assert cells(interleaved([second])) == [["`new`", "157.50 ms", "-", "-", "6 of 6", "25%", "time"]]
 
 
 def test_they_are_in_no_curve(swept: Callable[..., Measurement]) -> None:
@@ -64,5 +64,5 @@ def test_the_whole_report_holds_them() -> None:
     files = render(Log(tuple(in_turns("a", old=ROUNDS, new=times(1.25)))), catalog())
     text, values = files["report.md"].decode(), files["measurements.csv"].decode()
     assert "## Profile, networks in turns" in text
-    assert "| `new` | 131.25 ms | 1.250 | 1.250 to 1.250 | 6 of 6 | time |" in text
+    assert "| `new` | 131.25 ms | 1.250 | 1.250 to 1.250 | 6 of 6 | 25% | time |" in text
     assert "interleaved" in values.splitlines()[0].split(",")

@@ -57,6 +57,7 @@ def in_turns(run: str, *, settings: dict[str, Any] | None = None, **times: Seque
     for task, samples in times.items():
         median = Value(metric="latency_ms", value=statistics.median(samples), unit="ms", convention="median")
         latency = {"median_ms": median.value, "samples_ms": list(samples), "n": len(samples), "stopped_by": "time"}
+        latency["disturbed"] = 0.25
         detail = {"interleaved": about, "latency": latency}
         way = {**(settings or {}), "interleaved": True}
         rows.append(point(task, 224, median, level="profile", detail=detail, settings=way))
