@@ -16,8 +16,8 @@ _INTRODUCTION = (
     "The networks of a table stood in one process, and each was called once a round, in an order drawn anew: they saw "
     "the same machine. `ratio` is the median, over the rounds, of a network's time over the first one's, with its 95 % "
     "interval; it is over the rounds of one process, and another process may differ by about a percent. Rounds in "
-    "which the machine was `disturbed` do not count, as long as six others are left. Such times are under other conditions than a point's in a process "
-    "of its own: the two are not mixed."
+    "which the machine was `disturbed` do not count, as long as six others are left. Such times are under other "
+    "conditions than a point's in a process of its own: the two are not mixed."
 )
 
 

@@ -53,8 +53,8 @@ def test_its_rows_share_the_run_and_its_rounds(run: tuple[Measurement, ...]) -> 
     ratio = paired_ratio(second, first)
     assert ratio.rounds == first.detail["latency"]["n"] == len(first.detail["interleaved"]["counted"])
     assert ratio.interval is not None
-    # 2.4 times the layers with equal work in each stage, less what a call costs whatever its size.
-    assert 1.5 < ratio.interval[0] <= ratio.median <= ratio.interval[1] < 4
+    assert ratio.interval[0] <= ratio.median <= ratio.interval[1]
+    assert ratio.median > 1  # three times the blocks of each stage, whatever else the machine does
     assert paired_ratio(first, first) == (1.0, (1.0, 1.0), ratio.rounds)
 
 
