@@ -30,6 +30,7 @@ def show(
         content = {
             "task": chosen.model_dump(mode="json"),
             "recipe": recipe and recipe.model_dump(mode="json"),
+            "search": chosen.search and catalog.search_of(chosen).model_dump(mode="json"),
             "sweeps": [sweep.model_dump(mode="json") for sweep in catalog.sweeps_of(task)],
             "claims": [claim.model_dump(mode="json") for claim in claims],
         }
@@ -49,6 +50,12 @@ def show(
         typer.echo(
             f"  recipe  {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, {recipe.optimizer.upper()}, "
             f"{recipe.schedule} learning rate {recipe.lr:g} per {recipe.lr_batch}, weight decay {recipe.weight_decay:g}"
+        )
+    if chosen.search:
+        search = catalog.search_of(chosen)
+        typer.echo(
+            f"  search  {search.name}: {search.steps} steps of {search.samples} schemes, scored on {search.held_out} "
+            f"images a class by the supernet of recipe {search.supernet}"
         )
     for sweep in catalog.sweeps_of(task):
         where = f" on one {sweep.gpu}" if sweep.gpu else ""

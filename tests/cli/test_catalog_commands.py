@@ -118,3 +118,16 @@ def test_a_crash_is_not_mistaken_for_a_verdict(capsys, monkeypatch):
     monkeypatch.setattr("aabench.catalog.load_catalog", lambda: 1 / 0)
     assert aabench("list") == 70
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_show_and_explain_say_how_a_scheme_is_searched_for(capsys):
+    assert aabench("show", "ean-se-resnet50") == 0
+    line = "ean-imagenet: 300 steps of 3 schemes, scored on 100 images a class by the supernet of recipe ean-imagenet-sup"
+    assert line in capsys.readouterr().out
+    assert aabench("show", "ean-se-resnet50", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["search"]["steps"] == 300
+    assert aabench("explain", "ean-se-resnet50") == 0
+    shown = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert ["curiosity", "1.0", "ean.md section 2, Search"] in shown
+    assert ["final", "most-probable", "ours (unspecified)"] in shown
+    assert ["schedule", "constant", "ean.md section 2, Supernet"] in shown
