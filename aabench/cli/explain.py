@@ -36,6 +36,12 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
     _print("task", settings, source)
     for sweep in catalog.sweeps_of(task):
         _print(f"sweep {sweep.name}", sweep.settings(), sweep.source)
+    if chosen.search is not None:
+        search = catalog.search_of(chosen)
+        published = {key: value for key, value in search.settings().items() if key in search.source}
+        _print(f"search {search.name}", published, search.source)
+        supernet = catalog.recipes[search.supernet]
+        _print(f"its supernet's recipe {supernet.name}", supernet.settings(), supernet.source)
     if recipe is not None:
         _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
         smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}
