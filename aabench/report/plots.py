@@ -16,6 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
+from aabench.report.heat_map import HeatMap, draw_heat_map
+
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's, which colour-blind readers tell apart."""
 
@@ -84,7 +86,12 @@ class Chart:
 
     name: str
     title: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | HeatMap, ...]
+
+    @property
+    def with_lines(self) -> list[Panel]:
+        """The panels that the legend is of."""
+        return [panel for panel in self.panels if isinstance(panel, Panel)]
 
     @property
     def file(self) -> str:
@@ -101,7 +108,7 @@ def svg(chart: Chart) -> bytes:
 
 
 def _figure(chart: Chart) -> Figure:
-    names = list(dict.fromkeys(name for panel in chart.panels for name in panel.names))
+    names = list(dict.fromkeys(name for panel in chart.with_lines for name in panel.names))
     looks = dict(zip(names, _looks(len(names)), strict=True))
     labels = [fill(name, _LEGEND_CHARACTERS * len(chart.panels), subsequent_indent="    ") for name in names]
     keys = _keys(chart)
@@ -110,7 +117,10 @@ def _figure(chart: Chart) -> Figure:
     figure = Figure(figsize=size, layout="constrained")
     axes: Sequence[Axes] = figure.subplots(1, len(chart.panels), squeeze=False)[0]
     for axis, panel in zip(axes, chart.panels, strict=True):
-        _draw(axis, panel, looks)
+        if isinstance(panel, HeatMap):
+            draw_heat_map(axis, panel)
+        else:
+            _draw(axis, panel, looks)
     figure.legend(
         [*(_handle(looks[name]) for name in names), *keys.values()], [*labels, *keys], loc="outside lower left"
     )
@@ -133,13 +143,13 @@ def _handle(look: _Look) -> Line2D:
 
 def _keys(chart: Chart) -> dict[str, Line2D]:
     """What lines alone, points alone and crosses mean, where a chart has them."""
-    used = {series.look for panel in chart.panels for series in panel.series}
+    used = {series.look for panel in chart.with_lines for series in panel.series}
     keys = {}
     if "line" in used:
         keys["memory, line: predicted"] = Line2D([], [], color="black")
     if "points" in used:
         keys["memory, points: measured"] = Line2D([], [], color="black", linestyle="", marker="o", markersize=_DOT)
-    if any(mark.x for panel in chart.panels for mark in panel.marks):
+    if any(mark.x for panel in chart.with_lines for mark in panel.marks):
         keys["in the grey strip: out of memory"] = Line2D([], [], color="black", **_CROSS)
     return keys
 

@@ -1,4 +1,4 @@
-"""The report's sections on training: smoke runs with their checks, full runs, evaluations, learning curves."""
+"""The report's sections on training: smoke runs with their checks, full runs, supernets, evaluations, curves."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ _INTRO: dict[Level, tuple[str, str]] = {
     ),
     "eval": ("Evaluations", "Given weights on a whole test set, each image exactly once."),
     "train": ("Training runs", "`last` and `best` are epochs; runs with changed settings are not judged."),
+    "supernet": (
+        "Supernets",
+        "Trained with another random scheme in each step, and scored with every block connected, on training images "
+        "that were held out. Their weights score the schemes of a search.",
+    ),
 }
 _TRAINED = (
     ("top-1 (last)", "top1", "last"),
@@ -27,6 +32,13 @@ _TRAINED = (
     ("correct", "correct", "last"),
     ("images", "images", None),
     ("loss", "loss", None),
+    ("speed", "images_per_second", None),
+)
+_SUPERNET = (
+    ("top-1 (held out)", "top1", "held-out"),
+    ("images", "images", None),
+    ("training loss", "train_loss", "last"),
+    ("steps", "steps", None),
     ("speed", "images_per_second", None),
 )
 _EVALUATED = tuple((name, name.replace("-", ""), None) for name in ("top-1", "top-5", "correct", "images", "loss"))
@@ -38,7 +50,7 @@ def runs(rows: Sequence[Measurement], level: Level) -> tuple[list[str], list[Cha
     if not found:
         return [], []
     title, intro = _INTRO[level]
-    numbers = _EVALUATED if level == "eval" else _TRAINED
+    numbers = {"eval": _EVALUATED, "supernet": _SUPERNET}.get(level, _TRAINED)
     frame = pd.DataFrame([_line(row, numbers) for row in found], dtype=object)
     frame = frame.loc[:, [column for column in frame if (frame[column] != MISSING).any()]]
     lines = [f"## {title}", "", intro, "", *table(frame, right=[name for name, _, _ in numbers]), ""]

@@ -18,6 +18,7 @@ from aabench.report.plots import svg
 from aabench.report.profiles import profiles
 from aabench.report.protocols import protocols
 from aabench.report.runs import runs
+from aabench.report.searches import searches
 from aabench.report.selection import selection
 from aabench.report.trials import trials
 from aabench.report.troubles import troubles
@@ -62,6 +63,8 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
     evaluations, _ = runs(rows, "eval")
     trained = [row for row in rows if "protocol" not in row.altered]
     trainings, training_charts = runs(trained, "train")
+    supernets, supernet_charts = runs(rows, "supernet")
+    searched, search_charts = searches(rows)
     profile, profile_charts = profiles(rows)
     sections = (
         ["# What holds of the papers' claims", "", _INTRODUCTION],
@@ -72,6 +75,8 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
         evaluations,
         [*trainings, *selection(trained, catalog)],
         protocols(rows, catalog),
+        supernets,
+        searched,
         profile,
         interleaved(rows),
         growth(rows),
@@ -81,7 +86,7 @@ def render(log: Log, catalog: Catalog) -> dict[str, bytes]:
     )
     text = "\n\n".join("\n".join(section).strip() for section in sections if section)
     page = "\n".join(mechanisms(rows, catalog)).strip()
-    charts = (*smoke_charts, *training_charts, *profile_charts)
+    charts = (*smoke_charts, *training_charts, *supernet_charts, *search_charts, *profile_charts)
     return {
         "report.md": f"{text}\n".encode(),
         **({"mechanisms.md": f"{page}\n".encode()} if page else {}),
