@@ -51,7 +51,7 @@ def _explain_search(search: SchemeSearch, catalog: Catalog) -> None:
     published["final"] = "ours (unspecified)"
     _print(f"search {search.name}", search.settings(), {**published, **search.source})
     supernet = catalog.recipes[search.supernet]
-    _print(f"recipe {supernet.name}, of the supernet", supernet.settings(), supernet.source)
+    _print(f"its supernet's recipe {supernet.name}", supernet.settings(), supernet.source)
 
 
 def _explain_protocol(protocol: Protocol, catalog: Catalog) -> None:
