@@ -8,14 +8,16 @@ from pydantic import Field, model_validator
 
 from aabench.catalog.schema import Frozen, Name
 
+OPTIONS = ("accuracy", "entropy_weight", "baseline_update", "bonus", "final")
+"""Fields whose defaults are the published search; another value is ours, and a choice of its own."""
 Positive = Annotated[int, Field(gt=0)]
 
 
 class SchemeSearch(Frozen):
     """A search by reinforcement learning over a supernet. Every field has a source: a tag and a place, or ``ours``.
 
-    The defaults of the fields from ``accuracy`` on are the search as it was published; their other values are what the
-    field would do better, and are ours.
+    The defaults of :data:`OPTIONS` are the search as it was published; their other values are what the field would do
+    better, and are ours.
     """
 
     name: Name
@@ -67,7 +69,7 @@ class SchemeSearch(Frozen):
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
-        unsourced = self.settings().keys() - self.source.keys() - OPTIONS.keys()
+        unsourced = self.settings().keys() - self.source.keys() - set(OPTIONS)
         if unsourced:
             raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
         return self
@@ -75,13 +77,3 @@ class SchemeSearch(Frozen):
     def settings(self) -> dict[str, Any]:
         """How to search, by name."""
         return self.model_dump(exclude={"name", "source"})
-
-
-OPTIONS: dict[str, Any] = {
-    "accuracy": "expected",
-    "entropy_weight": 0.01,
-    "baseline_update": "after",
-    "bonus": "own",
-    "final": "best-reward",
-}
-"""What differs from the published search, by name, and to what value: ours, each one for itself."""

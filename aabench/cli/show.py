@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from aabench.catalog import Catalog, Claim, Protocol
+    from aabench.catalog import Catalog, Claim, Protocol, Task
 
 
 def show(
@@ -25,11 +25,13 @@ def show(
         return
     chosen = catalog.task(task)
     recipe = catalog.recipe_of(chosen)
+    search = None if chosen.search is None else catalog.search_of(chosen)
     claims = catalog.claims_of(task)
     if json:
         content = {
             "task": chosen.model_dump(mode="json"),
             "recipe": recipe and recipe.model_dump(mode="json"),
+            "search": search and search.model_dump(mode="json"),
             "sweeps": [sweep.model_dump(mode="json") for sweep in catalog.sweeps_of(task)],
             "claims": [claim.model_dump(mode="json") for claim in claims],
         }
@@ -45,18 +47,29 @@ def show(
         typer.echo(f"  weights {chosen.checkpoint} below the data root{origin}")
     if chosen.obstacle:
         typer.echo(f"  blocked {chosen.obstacle}")
-    if recipe:
+    _show_ways(chosen, catalog)
+    typer.echo("  claims")
+    _show_claims(claims)
+
+
+def _show_ways(task: Task, catalog: Catalog) -> None:
+    """How it is trained, how its scheme is searched for, and how it is profiled."""
+    if recipe := catalog.recipe_of(task):
         typer.echo(
             f"  recipe  {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, {recipe.optimizer.upper()}, "
             f"{recipe.schedule} learning rate {recipe.lr:g} per {recipe.lr_batch}, weight decay {recipe.weight_decay:g}"
         )
-    for sweep in catalog.sweeps_of(task):
+    if task.search is not None:
+        search = catalog.search_of(task)
+        typer.echo(
+            f"  search  {search.name}: {search.steps} steps of {search.samples} schemes, scored on {search.held_out} "
+            f"training images a class that the supernet ({search.supernet}) has not seen"
+        )
+    for sweep in catalog.sweeps_of(task.name):
         where = f" on one {sweep.gpu}" if sweep.gpu else ""
         sides = ", ".join(map(str, sweep.sides))
         way = f"{sweep.mode}, batch {sweep.batch}, {sweep.dtype}{'' if sweep.synchronised else ', not synchronised'}"
         typer.echo(f"  sweep   {sweep.name}: {way}, sides {sides}{where}")
-    typer.echo("  claims")
-    _show_claims(claims)
 
 
 def _show_claims(claims: Sequence[Claim]) -> None:

@@ -9,7 +9,8 @@ for all blocks, and connects others in each training step.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -181,11 +182,16 @@ class PluggedNetwork(Classifier):
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
+        last = deque(self.features(x), maxlen=1).pop()
+        logits: Tensor = self.tail(last)
+        return logits
+
+    def features(self, x: Tensor) -> Iterator[Tensor]:
+        """Images (N, 3, H, W), of any size -> the output of stage after stage, as a detector takes them."""
         x = self.stem(x)
         for stage in self.stages:
             x = stage(x)
-        logits: Tensor = self.tail(x)
-        return logits
+            yield x
 
     def reconnect(self) -> None:
         """Of a supernet, for the next training step: each block is connected with probability 1/2, by torch's global

@@ -202,7 +202,7 @@ def _searched(run: SearchJob) -> Found:
         search=run.search,
         blocks=sum(network.depths),
         supernet=_digest(network),
-        held_out=held_out.source,
+        held_out=f"{held_out.source}, on {run.job.device}",
         method=run.method,
         seed=run.job.seed,
     )

@@ -3,6 +3,7 @@
 import pytest
 
 from aabench.catalog import load_catalog
+from aabench.models import create_model
 
 CATALOG = load_catalog()
 SWEEPS = ("ean-as-published", "ean-synchronised")
@@ -100,6 +101,17 @@ def test_parameters_are_our_own_counts():
         name: f"{count} M" for name, count in expected.items()
     }
     assert {claim.tag for claim in claims("Parameters")} == {"derived"}
+
+
+@pytest.mark.parametrize("backbone", PARAMETERS)
+def test_the_tasks_networks_have_them(backbone):
+    found = []
+    for name in names(backbone, ("se", "sge", "cbam", "dia")):
+        task = CATALOG.tasks[name]
+        size, classes = task.input_size, task.num_classes
+        model = create_model(task.model, input_size=size, num_classes=classes, device="meta", **task.arguments)
+        found.append(sum(parameter.numel() for parameter in model.parameters()))
+    assert [f"{count / 1e6:.6f}" for count in found] == list(PARAMETERS[backbone])
 
 
 def test_the_abstract():

@@ -104,6 +104,22 @@ def test_explain_names_a_source_for_every_setting(capsys):
     assert all("aanet.md" in line or "ours" in line or "CIFAR-100's own" in line for line in settings.values()), lines
 
 
+def test_show_and_explain_a_search(capsys):
+    assert aabench("show", "ean-se-resnet164") == 0
+    line = "search  ean-cifar100: 300 steps of 3 schemes, scored on 50 training images a class"
+    assert line in capsys.readouterr().out
+    assert aabench("show", "ean-se-resnet50", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["search"]["offset"] == 54
+    assert aabench("explain", "ean-se-resnet164") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {"search ean-cifar100", "its supernet's recipe ean-cifar-supernet"} <= set(lines)
+    assert ["final", "most-probable", "ours", "(unspecified)"] in [line.split() for line in lines]
+    settings = [line for line in lines if line.startswith("  ")]
+    assert len(settings) > 60
+    for line in settings:
+        assert any(source in line for source in ("ean.md", "ours", "CIFAR-100's own", "DIANet's code")), line
+
+
 def test_validate_accepts_what_ships(capsys):
     assert aabench("validate") == 0
     assert "no fault" in capsys.readouterr().out

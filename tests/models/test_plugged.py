@@ -159,6 +159,13 @@ def test_a_scheme_that_cannot_be_set_says_why(scheme, message):
         model.scheme = scheme
 
 
+def test_a_detector_takes_the_maps_of_all_stages_at_any_size():
+    arguments = {"attention": "dia", "scheme": "6,3,50,3", "reduction": 20, "device": "meta"}
+    model = create_model("plugged_resnet50", input_size=224, num_classes=1000, **arguments)
+    maps = [tuple(found.shape[1:]) for found in model.features(torch.empty(1, 3, 320, 416, device="meta"))]
+    assert maps == [(256, 80, 104), (512, 40, 52), (1024, 20, 26), (2048, 10, 13)]
+
+
 def supernet():
     return small(attention="se", scheme="random", depth=29)
 
