@@ -1,15 +1,15 @@
 """The evaluator of a search over a supernet: several schemes in one pass, which share what they have in common.
 
 Up to the first block that one of two schemes connects and the other does not, both compute the same; and the
-convolutions of that block too, since attention comes after them. The accuracies are those of each scheme alone, to the
-last bit.
+convolutions of that block too, since attention comes after them. So two schemes that differ at the last block only cost
+what one does, and both are scored. The accuracies are those of each scheme alone, to the last bit.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -59,11 +59,11 @@ class SupernetEvaluator:
         self.device = device
         self.on_batch = on_batch
 
-    def __call__(self, schemes: Sequence[Flags]) -> list[Score]:
-        """Scores in the order of the schemes, which all differ."""
+    def __call__(self, schemes: Sequence[Flags]) -> dict[Flags, Score]:
+        """The scores of the schemes, and of those that cost no more with them."""
         if self.calibration is None:
-            return self._scores(self.supernet, schemes, calibrated_on=0)
-        return [self._recalibrated(flags, self.calibration) for flags in schemes]
+            return self._scores(self.supernet, _with_siblings(schemes), calibrated_on=0)
+        return {flags: self._recalibrated(flags, self.calibration) for flags in schemes}
 
     def _recalibrated(self, flags: Flags, calibration: Images) -> Score:
         """A scheme's score with batch statistics of its own, so that nothing of it can be shared."""
@@ -72,34 +72,34 @@ class SupernetEvaluator:
         steps = range(min(CALIBRATION_BATCHES, len(calibration) // CALIBRATION_BATCH))
         with reading(calibration.epoch(0, 0, CALIBRATION_BATCH, steps)) as shown:
             update_bn((self.transform(batch.require_images().images) for batch in shown), network)
-        (score,) = self._scores(network.eval(), [flags], calibrated_on=len(steps) * CALIBRATION_BATCH)
-        return score
+        return self._scores(network.eval(), [flags], calibrated_on=len(steps) * CALIBRATION_BATCH)[flags]
 
-    def _scores(self, network: PluggedNetwork, schemes: Sequence[Flags], calibrated_on: int) -> list[Score]:
-        tallies = [_Tally(len(self.held_out)) for _ in schemes]
+    def _scores(self, network: PluggedNetwork, schemes: Sequence[Flags], calibrated_on: int) -> dict[Flags, Score]:
+        tallies = {flags: _Tally(len(self.held_out)) for flags in schemes}
         done = 0
         with torch.no_grad(), reading(self.held_out.once(EVALUATION_BATCH)) as batches:
             for batch in batches:
-                self._add(network, batch, schemes, tallies)
+                self._add(network, batch, tallies)
                 done += len(batch.labels) + len(batch.unreadable)
                 self.on_batch(done, len(self.held_out))
-        return [
-            Score(
+        shares = shares_of_networks(schemes)
+        return {
+            flags: Score(
                 accuracy=tally.top1 if self.calibration is None else tally.expected,
                 top1=tally.top1,
-                image_forwards=share * len(self.held_out) + calibrated_on,
+                image_forwards=shares[flags] * len(self.held_out) + calibrated_on,
             )
-            for tally, share in zip(tallies, shares_of_networks(schemes), strict=True)
-        ]
+            for flags, tally in tallies.items()
+        }
 
-    def _add(self, network: PluggedNetwork, batch: Batch, schemes: Sequence[Flags], tallies: Sequence[_Tally]) -> None:
-        for tally in tallies:
+    def _add(self, network: PluggedNetwork, batch: Batch, tallies: Mapping[Flags, _Tally]) -> None:
+        for tally in tallies.values():
             tally.add_unreadable(batch.unreadable)
         if len(batch.labels):
             labels = batch.labels.to(self.device)
-            logits = dict(logits_of_schemes(network, self.transform(batch.images.to(self.device)), schemes))
-            for flags, tally in zip(schemes, tallies, strict=True):
-                tally.add(batch.indices, logits[flags].float(), labels)
+            shown = self.transform(batch.images.to(self.device))
+            for flags, logits in logits_of_schemes(network, shown, list(tallies)):
+                tallies[flags].add(batch.indices, logits.float(), labels)
 
 
 class _Tally(Tally):
@@ -146,8 +146,13 @@ def logits_of_schemes(network: PluggedNetwork, x: Tensor, schemes: Sequence[Flag
     yield from descend(network.stem(x), None, 0, schemes)
 
 
-def shares_of_networks(schemes: Sequence[Flags]) -> list[float]:
+def shares_of_networks(schemes: Sequence[Flags]) -> dict[Flags, float]:
     """The share of a network that each scheme takes where equal beginnings are run once; all blocks count alike."""
     blocks = len(schemes[0])
     beginnings = Counter(flags[:at] for flags in schemes for at in range(blocks))
-    return [sum(1 / beginnings[flags[:at]] for at in range(blocks)) / blocks for flags in schemes]
+    return {flags: sum(1 / beginnings[flags[:at]] for at in range(blocks)) / blocks for flags in schemes}
+
+
+def _with_siblings(schemes: Sequence[Flags]) -> list[Flags]:
+    """Each scheme, and the one that differs from it at the last block."""
+    return list(dict.fromkeys((*flags[:-1], last) for flags in schemes for last in (flags[-1], not flags[-1])))

@@ -26,14 +26,14 @@ class Memory:
         return math.fsum(score.image_forwards for score in self._scores.values())
 
     def scores(self, schemes: Sequence[Flags], evaluator: Evaluator) -> list[Score]:
-        """The scores of schemes; the evaluator gets those that are new, together, each once.
+        """The scores of schemes; the evaluator gets those that are new, together, each once. What it gives is kept.
 
         Raises:
             AABenchError: an accuracy is not finite.
         """
         new = [flags for flags in dict.fromkeys(schemes) if flags not in self._scores]
         if new:
-            found = dict(zip(new, evaluator(new), strict=True))
+            found = evaluator(new)
             for flags, score in found.items():
                 if not math.isfinite(score.accuracy):
                     raise AABenchError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,8 +31,8 @@ class Score:
 class Evaluator(Protocol):
     """Scores schemes."""
 
-    def __call__(self, schemes: Sequence[Flags]) -> Sequence[Score]:
-        """Scores in the order of the schemes, which all differ.
+    def __call__(self, schemes: Sequence[Flags]) -> Mapping[Flags, Score]:
+        """The scores of the schemes, which all differ, and of any others that cost no more.
 
         They depend on these schemes alone, whatever was called before: else a search that is resumed ends otherwise
         than one that is not.

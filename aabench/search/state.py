@@ -115,5 +115,5 @@ def _make_method(plan: SearchPlan, generator: torch.Generator) -> Method:
     return method(plan.blocks, plan.search, generator)
 
 
-def _nothing_new(schemes: object) -> list[Score]:
+def _nothing_new(schemes: object) -> dict[Flags, Score]:
     raise AssertionError(f"{schemes} should be in the memory")

@@ -60,7 +60,7 @@ def test_a_search_trains_its_supernet_and_logs_a_scheme(root, log, capsys):
     assert (supernet.level, search.level, search.task) == ("supernet", "search", TASK)
     assert supernet.settings["arguments"]["scheme"] == "random"
     assert supernet.settings["train_set"].endswith("without the first 8 images of each class")
-    assert search.settings["held_out"].endswith("the first 8 images of each class")
+    assert search.settings["held_out"].endswith("the first 8 images of each class, on cpu")
     assert supernet.number("images", "held-out") == 800
     scheme = search.detail["scheme"]
     assert [len(stage) for stage in scheme["bits"].split()] == [1, 1, 1]

@@ -64,11 +64,7 @@ class Table:
     def __call__(self, schemes):
         self.calls.append(list(schemes))
         # What is rewarded is not what is right; the first scheme of a call does the work that all share.
-        return [Score(self.of(flags), 50.0, 100.0 if first else 50.0) for first, flags in _marked(schemes)]
-
-
-def _marked(schemes):
-    return [(place == 0, flags) for place, flags in enumerate(schemes)]
+        return {flags: Score(self.of(flags), 50.0, 50.0 if place else 100.0) for place, flags in enumerate(schemes)}
 
 
 def controller_of(logits) -> Controller:

@@ -61,14 +61,24 @@ def test_schemes_in_one_pass_have_the_logits_of_each_alone(make):
 def test_scores_are_those_of_an_evaluation():
     model = supernet("dia")
     found = SupernetEvaluator(model, held_out(), transform=TRANSFORM)(SCHEMES)
-    for flags, score in zip(SCHEMES, found, strict=True):
+    assert found.keys() == set(SCHEMES)
+    for flags, score in found.items():
         assert score.top1 == score.accuracy == alone(model, flags).top1_percent
 
 
 def test_scores_do_not_depend_on_what_is_scored_with_them():
     evaluator = SupernetEvaluator(supernet(), held_out(), transform=TRANSFORM)
-    (one,) = evaluator([SCHEMES[5]])
-    assert evaluator(SCHEMES)[5].top1 == one.top1
+    flags = SCHEMES[5]
+    assert evaluator(SCHEMES)[flags].top1 == evaluator([flags])[flags].top1
+
+
+def test_a_scheme_that_differs_at_the_last_block_is_scored_besides():
+    model = supernet("dia")
+    found = SupernetEvaluator(model, held_out(), transform=TRANSFORM)([(True, False, True)])
+    assert found.keys() == {(True, False, True), (True, False, False)}
+    assert sum(score.image_forwards for score in found.values()) == 300
+    for flags, score in found.items():
+        assert score.top1 == alone(model, flags).top1_percent
 
 
 def count_blocks(model, counted):
@@ -96,16 +106,16 @@ def test_what_schemes_have_in_common_is_run_once_and_counted_so(schemes, blocks)
     model = supernet()
     with torch.no_grad():
         assert count_blocks(model, lambda: list(logits_of_schemes(model, torch.zeros(1, 3, 8, 8), schemes))) == blocks
-    assert sum(shares_of_networks(schemes)) == pytest.approx(blocks / 3)
+    assert sum(shares_of_networks(schemes).values()) == pytest.approx(blocks / 3)
     scores = SupernetEvaluator(model, held_out(), transform=TRANSFORM)(schemes)
-    assert sum(score.image_forwards for score in scores) == pytest.approx(300 * blocks / 3)
+    assert sum(score.image_forwards for score in scores.values()) == pytest.approx(300 * blocks / 3)
 
 
 def test_expected_accuracy_is_the_mean_probability_after_recalibration():
     model, calibration = supernet(), synthetic_cifar(CLASSES, "train", images_per_class=64)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     evaluator = SupernetEvaluator(model, held_out(), transform=TRANSFORM, calibration=calibration)
-    all_of_it, none_of_it = evaluator([(True,) * 3, (False,) * 3])
+    all_of_it, none_of_it = evaluator([(True,) * 3, (False,) * 3]).values()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all_of_it.accuracy != none_of_it.accuracy
     assert all_of_it.image_forwards == 300 + 256

@@ -269,7 +269,7 @@ def test_an_accuracy_that_is_no_number_is_one_line(tmp_path, value):
 
 def test_top1_is_not_what_is_rewarded(tmp_path):
     def evaluator(schemes):
-        return [Score(60.0, 10.0 * sum(flags), 1.0) for flags in schemes]
+        return {flags: Score(60.0, 10.0 * sum(flags), 1.0) for flags in schemes}
 
     result = search(plan(**SMALL, sparsity_weight=0.0), evaluator, directory=tmp_path)
     assert {value for step in result.history for value in step.rewards} == {6.0}
