@@ -36,8 +36,10 @@ lint: $(STAMP) ## Check style and format (ruff)
 type: $(STAMP) ## Check types (mypy, strict)
 	$(BIN)/mypy
 
+# With one thread each, since threads that wait for a core that another process has make a small operation a long one.
 test: $(STAMP) ## Run the tests (AABENCH_DATA=FOLDER adds those that need real data)
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 8 -m 'not alone'
+	$(BIN)/pytest -m alone
 
 report: $(STAMP) ## Measure what needs no data, judge the claims, and write reports/
 	$(BIN)/aabench reproduce --all --level structure $(JUDGED)

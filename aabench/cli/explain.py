@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from aabench.catalog import Catalog, Protocol
+    from aabench.catalog import Catalog, Protocol, SchemeSearch
 
 
 def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of `aabench list`.")]) -> None:
@@ -36,16 +36,22 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
     _print("task", settings, source)
     for sweep in catalog.sweeps_of(task):
         _print(f"sweep {sweep.name}", sweep.settings(), sweep.source)
-    if chosen.search is not None:
-        search = catalog.search_of(chosen)
-        published = {key: value for key, value in search.settings().items() if key in search.source}
-        _print(f"search {search.name}", published, search.source)
-        supernet = catalog.recipes[search.supernet]
-        _print(f"its supernet's recipe {supernet.name}", supernet.settings(), supernet.source)
     if recipe is not None:
         _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
         smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}
         _print("smoke run", smoke, dict.fromkeys(smoke, "ours"))
+    if chosen.search is not None:
+        _explain_search(catalog.search_of(chosen), catalog)
+
+
+def _explain_search(search: SchemeSearch, catalog: Catalog) -> None:
+    from aabench.catalog.search import OPTIONS
+
+    published = dict.fromkeys(OPTIONS, "as published; another value is an option of `aabench search`, and ours")
+    published["final"] = "ours (unspecified)"
+    _print(f"search {search.name}", search.settings(), {**published, **search.source})
+    supernet = catalog.recipes[search.supernet]
+    _print(f"its supernet's recipe {supernet.name}", supernet.settings(), supernet.source)
 
 
 def _explain_protocol(protocol: Protocol, catalog: Catalog) -> None:

@@ -34,10 +34,11 @@ def profile(
         ),
     ] = None,
     mode: Annotated[
-        str, typer.Option(help="infer (forward), forward (one in train mode, no backward) or train (a whole step).")
+        str,
+        typer.Option(help="infer (a forward pass), forward (one in train mode, no backward) or train (a whole step)."),
     ] = "infer",
     batch: Annotated[int, typer.Option(help="Images a call.")] = 1,
-    dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; in training by autocast.")] = "fp32",
+    dtype: Annotated[str, typer.Option(help="fp32, bf16 or fp16; in train mode by autocast.")] = "fp32",
     device: DeviceOption = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Run through torch.compile.")] = False,
     channels_last: Annotated[bool, typer.Option("--channels-last", help="In that memory format.")] = False,
@@ -52,7 +53,9 @@ def profile(
     seconds: Annotated[
         float, typer.Option(help="Measuring time a point; twice as much where the machine is disturbed.")
     ] = 7.0,
-    precision: Annotated[float, typer.Option(help="Wanted half-width of the median's 95 % interval.")] = 0.02,
+    precision: Annotated[
+        float, typer.Option(help="Wanted half-width of 95 % intervals: of medians, or ratios.")
+    ] = 0.02,
     flush_l2: Annotated[bool, typer.Option("--flush-l2", help="On CUDA, empty the L2 cache before each call.")] = False,
     interleave: Annotated[
         bool, typer.Option("--interleave", help="Time all tasks in turns, in one process: ratios to the first.")
@@ -68,6 +71,8 @@ def profile(
     log: LogOption = LOG,
 ) -> None:
     """Measure parameters, MACs, latency and peak memory per resolution, each point in a fresh process.
+
+    With --interleave, all networks of a side in one: what is wanted is how their times compare.
 
     Without TASK: the headline pair, resnet50 and aa-resnet50.
     """

@@ -106,6 +106,7 @@ def test_show_and_explain_a_search(capsys):
     assert aabench("explain", "ean-se-resnet164") == 0
     lines = capsys.readouterr().out.splitlines()
     assert {"search ean-cifar100", "its supernet's recipe ean-cifar-supernet"} <= set(lines)
+    assert ["final", "most-probable", "ours", "(unspecified)"] in [line.split() for line in lines]
     settings = [line for line in lines if line.startswith("  ")]
     assert len(settings) > 60
     for line in settings:

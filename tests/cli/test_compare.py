@@ -117,7 +117,7 @@ def test_a_broken_line_is_named(base, head, capsys):
         (["{base}", "{base}", "--junit", "/dev/null/x"], 2, "cannot write /dev/null/x"),
         (["--rerun", "HEAD", "--metric", "params"], 2, "--metric goes with two logs, not with --rerun"),
         (["--rerun", "HEAD", "resnet5"], 2, "unknown task 'resnet5'; did you mean resnet50"),
-        (["--rerun", "HEAD", "--mode", "dream"], 2, "mode is infer or train, not 'dream'"),
+        (["--rerun", "HEAD", "--mode", "dream"], 2, "mode is infer or forward or train, not 'dream'"),
         (["--rerun", "HEAD", "--dtype", "fp8"], 2, "dtype is fp32 or bf16 or fp16, not 'fp8'"),
         (["--rerun", "HEAD", "--res", "64..32"], 2, "the range 64..32 is reversed"),
         (["--rerun", "HEAD", "--seconds", "0"], 2, "seconds must be above 0, got 0"),
