@@ -31,6 +31,12 @@ def test_black_and_white_under_imagenet_constants():
     assert black.dtype == torch.float32
 
 
+def test_black_under_dianets_constants():
+    black = Transform("dianet", (1, 1))(torch.zeros(1, 3, 1, 1, dtype=torch.uint8))
+    # -0.4914 / 0.2023, -0.4822 / 0.1994, -0.4465 / 0.2010: ean.md section 3
+    assert black.flatten().tolist() == pytest.approx([-2.429066, -2.418255, -2.221393], abs=1e-5)
+
+
 def test_caffe_has_blue_first_and_takes_a_level_off_each_channel():
     red = torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1)
     assert Transform("caffe", (1, 1))(red).flatten().tolist() == [-104, -117, 255 - 123]
