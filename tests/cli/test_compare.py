@@ -11,6 +11,8 @@ from aabench.compare import Comparison, Finding
 from tests.cli.run import aabench as run
 from tests.compare.logs import COUNTS, row, write
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def base(tmp_path):

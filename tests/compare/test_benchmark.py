@@ -9,6 +9,8 @@ import pytest
 from aabench.compare import compare_files
 from aabench.compare.source import load
 
+pytestmark = pytest.mark.alone
+
 MACHINE = {"cpu": {"brand_raw": "Some CPU", "count": 2}, "python_version": "3.11.7", "node": "a"}
 
 

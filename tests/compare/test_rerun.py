@@ -125,6 +125,8 @@ import sys
 from pathlib import Path
 import aabench.compare.revision as revision
 from aabench.cli.app import main
+
+pytestmark = pytest.mark.alone
 repository = Path(sys.argv.pop(1))
 revision.working_copy = lambda: repository
 main()

@@ -13,6 +13,8 @@ from aabench.profile.ratios import paired_ratio, run_of
 from aabench.record import Measurement, fingerprint
 from tests.verify.profiled import in_turns, timed
 
+pytestmark = pytest.mark.alone
+
 PAIR = ("resnet20-cifar10", "resnet56-cifar10")
 
 

@@ -11,6 +11,8 @@ from aabench.profile import latency as latency_module
 from aabench.profile.median import median_interval
 from aabench.profile.quiet import Probe, quiet_level
 
+pytestmark = pytest.mark.alone
+
 
 def latency(*samples: float) -> Latency:
     return Latency(samples, "time", warmup_calls=1, settled=False, page_faults=0.0, system_ms=0.0)

@@ -15,6 +15,8 @@ from aabench.profile import Way, count, modules, process, profile_modules
 from aabench.profile.modules import Stopwatch
 from aabench.record import Measurement, new
 
+pytestmark = pytest.mark.alone
+
 
 class Sleeps(nn.Module):
     """Takes so many milliseconds itself, before and after what is inside."""

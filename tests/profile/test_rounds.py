@@ -7,6 +7,8 @@ import pytest
 from aabench.profile.rounds import Rounds, take_rounds
 from aabench.profile.timer import Timer
 
+pytestmark = pytest.mark.alone
+
 
 def test_each_network_once_a_round_in_an_order_drawn_anew() -> None:
     turns: list[int] = []

@@ -15,6 +15,8 @@ from aabench.models import registry
 from aabench.profile import Effort, Way, measured, points, predict_points, process, sweep, sweeping
 from aabench.record import Measurement, new
 
+pytestmark = pytest.mark.alone
+
 LAST_WORDS = (
     "import json, os, signal, sys\n"
     "point = json.load(sys.stdin)['point']\n"

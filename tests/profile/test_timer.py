@@ -8,6 +8,8 @@ from aabench.errors import AABenchError
 from aabench.profile import Effort, Way, interleaved, measure_latency, profile_modules, sweep
 from aabench.profile.timer import timer
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def happened(monkeypatch: pytest.MonkeyPatch) -> list[str]:

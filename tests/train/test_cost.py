@@ -9,6 +9,8 @@ from aabench.train import cost as cost_module
 from aabench.train import estimate
 from tests.train.small import plan, sets
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def clock(monkeypatch):
