@@ -20,7 +20,7 @@ from aabench.layers import AttentionCore
 from aabench.profile.conventions import MAC_KINDS, weigh
 from aabench.profile.counters import ByModule, fvcore_macs, torch_macs
 from aabench.profile.formulas import FORMULAS, Shape, Work
-from aabench.profile.meta import images, naming_the_module, shadow
+from aabench.profile.meta import images, naming_the_module, shadow, skip_normalisation
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
     for module in model.modules():
         if isinstance(module, AttentionCore):
             module.attention = "explicit"
-        elif type(module) is nn.BatchNorm2d:
-            # No multiply-adds, no change of shape: its decomposition on meta would take half of the time.
-            module.forward = _unchanged  # type: ignore[method-assign,assignment]
+    skip_normalisation(model)
     x = images(model, size, batch)
     recorder = FormulaRecorder(model)
     with recorder, naming_the_module(model, size):
@@ -99,10 +97,6 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
         output_shape=tuple(output.shape),
         rows=_rows(model, work),
     )
-
-
-def _unchanged(x: Tensor) -> Tensor:
-    return x
 
 
 @dataclass(frozen=True)

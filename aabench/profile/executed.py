@@ -28,7 +28,7 @@ from aabench.layers.chunked_attention import OPERATOR as CHUNKED
 from aabench.profile.counters import flop_counter
 from aabench.profile.counting import Call, FormulaRecorder, as_pair, multiply_adds
 from aabench.profile.formulas import Shape
-from aabench.profile.meta import images, naming_the_module, shadow
+from aabench.profile.meta import images, naming_the_module, shadow, skip_normalisation
 from aabench.profile.way import Way
 from aabench.profile.workload import DTYPES
 
@@ -87,6 +87,8 @@ def explain_executed(model: nn.Module, input_size: int | tuple[int, int], way: W
     device = "cpu" if way.device == "cpu" else "meta"
     with FakeTensorMode(allow_non_fake_inputs=True), torch.set_grad_enabled(training):
         fake = shadow(model, device, DTYPES[way.dtype]).train(training)
+        if not training:  # in training, a map may be too small for it
+            skip_normalisation(fake)
         formulas, run = FormulaRecorder(fake), _Run(fake)
         with naming_the_module(fake, size), formulas, run.recording():
             fake(images(fake, size, way.batch, device))
