@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -13,8 +13,6 @@ from aabench.cli.options import LOG, DataOption, DeviceOption, LogOption, pick_d
 if TYPE_CHECKING:
     from aabench.record import Measurement
     from aabench.reproduce import Outcome
-
-METHODS = ("reinforce", "random", "greedy")
 
 
 def search(
@@ -72,9 +70,11 @@ def search(
     from aabench.catalog import load_catalog
     from aabench.errors import AABenchError
     from aabench.reproduce import Job, search_job, search_scheme, train_supernet
+    from aabench.search import MethodName
 
-    if method not in METHODS:
-        raise AABenchError(f"method is {', '.join(METHODS[:-1])} or {METHODS[-1]}, not {method!r}")
+    methods = get_args(MethodName)
+    if method not in methods:
+        raise AABenchError(f"method is {', '.join(methods[:-1])} or {methods[-1]}, not {method!r}")
     options = _options(expected_accuracy, entropy, baseline_after, own_bonus, best_reward)
     if as_published and options:
         raise AABenchError(f"--as-published goes with no other way to search ({', '.join(options)})")
@@ -87,20 +87,19 @@ def search(
         checkpoint=supernet,
         seed=seed,
         changes=tuple(changes or ()),
-        resume="where-begun" if resume else "never",
+        resume="always" if resume else "never",
         channels_last=channels_last,
         device=pick_device(device),
         directory=log.parent,
         reporter=Console(),
     )
-    run = search_job(job, task, options, method)  # type: ignore[arg-type]
-    if supernet is None:
-        trained = train_supernet(run)
-        if trained is None:
-            typer.echo(f"  supernet  trained before, in {run.supernet_folder}")
-        else:
-            _log(trained, log)
-    row = _log(search_scheme(run), log)
+    run = search_job(job, task, options, cast("MethodName", method))
+    trained = train_supernet(run)
+    if trained is not None:
+        _log(trained, log)
+    elif supernet is None:
+        typer.echo(f"  supernet  trained before, in {run.supernet_folder}")
+    row = _log(search_scheme(run, resume=resume and trained is None), log)
     changed = "".join(f" --set {change}" for change in run.task_changes)
     typer.echo(
         f"  `aabench reproduce {task} --scheme {row.detail['scheme']['integers']}{changed} --level train` trains it"

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,7 @@ class SearchJob:
             checkpoint_every_steps=500,
         )
 
+    @cached_property
     def sets(self) -> tuple[Images, Images]:
         """(what the supernet trains on, what schemes are scored on): the training set in two.
 
@@ -109,7 +111,8 @@ class SearchJob:
     @property
     def supernet_folder(self) -> Path:
         """Where the supernet's training keeps its checkpoints."""
-        return self.folder("supernet", self.supernet_plan().model_dump(mode="json", exclude={"device"}))
+        plan = self.supernet_plan().model_dump(mode="json", exclude={"device"})
+        return self.folder("supernet", {**plan, "held_out": self.search.held_out})
 
 
 def search_job(job: Job, name: str, options: Mapping[str, Any], method: MethodName) -> SearchJob:
@@ -135,31 +138,31 @@ def search_job(job: Job, name: str, options: Mapping[str, Any], method: MethodNa
 
 
 def train_supernet(run: SearchJob) -> Outcome | None:
-    """Train the supernet, or go on with its training. None, if that is done already."""
+    """Train the supernet, or go on with its training. None, if it is given, or trained already."""
     from aabench.train.checkpoint import LAST, read_checkpoint
 
-    plan = run.supernet_plan()
-    last = run.supernet_folder / LAST
-    if last.exists() and read_checkpoint(last)["step"] == plan.total_steps(len(run.sets()[0])):
+    if run.job.checkpoint is not None:
+        return None
+    plan, last = run.supernet_plan(), run.supernet_folder / LAST
+    if last.exists() and read_checkpoint(last)["step"] == plan.total_steps(len(run.sets[0])):
         return None
     common = {"task": run.task.name, "level": "supernet", "seed": run.job.seed}
     return outcome(lambda: _supernet(run, plan), common, settings=run.settings, altered=run.altered)
 
 
 def _supernet(run: SearchJob, plan: Plan) -> Found:
-    from aabench.train import LAST, train
+    from aabench.train import train
 
-    rest, held_out = run.sets()
+    rest, held_out = run.sets
     plan.check(rest, held_out)
     tuned = tune_allocator(plan)
     run.job.reporter.training(plan, rest)
-    folder = run.supernet_folder
     result = train(
         plan,
         train_set=rest,
         test_set=held_out,
-        directory=folder,
-        resume=run.job.resume != "never" and (folder / LAST).exists(),
+        directory=run.supernet_folder,
+        resume=run.job.resume == "always",
         progress=run.job.reporter.progress(),
     )
     values = (
@@ -177,17 +180,17 @@ def _supernet(run: SearchJob, plan: Plan) -> Found:
     return Found({**plan_settings(plan), "train_set": rest.source, "test_set": held_out.source}, values, detail)
 
 
-def search_scheme(run: SearchJob) -> Outcome:
-    """Search, or go on with a search."""
+def search_scheme(run: SearchJob, *, resume: bool = False) -> Outcome:
+    """Search by the weights of the supernet, or go on with a search that was stopped (there has to be one)."""
     common = {"task": run.task.name, "level": "search", "seed": run.job.seed}
-    return outcome(lambda: _searched(run), common, settings=run.settings, altered=run.altered)
+    return outcome(lambda: _searched(run, resume), common, settings=run.settings, altered=run.altered)
 
 
-def _searched(run: SearchJob) -> Found:
+def _searched(run: SearchJob, resume: bool) -> Found:
     from aabench.data import Transform
-    from aabench.search import LAST_SEARCH, SearchPlan, SupernetEvaluator, search
+    from aabench.search import SearchPlan, SupernetEvaluator, search
 
-    rest, held_out = run.sets()
+    rest, held_out = run.sets
     network = _load_supernet(run, rest)
     progress = run.job.reporter.searching()
     evaluator = SupernetEvaluator(
@@ -206,14 +209,8 @@ def _searched(run: SearchJob) -> Found:
         method=run.method,
         seed=run.job.seed,
     )
-    folder = run.folder("search", plan.settings())
-    result = search(
-        plan,
-        evaluator,
-        directory=folder,
-        resume=run.job.resume != "never" and (folder / LAST_SEARCH).exists(),
-        progress=progress,
-    )
+    directory = run.folder("search", plan.settings())
+    result = search(plan, evaluator, directory=directory, resume=resume, progress=progress)
     return _found(run, plan.settings(), result, network, len(held_out))
 
 

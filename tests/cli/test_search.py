@@ -106,6 +106,7 @@ def test_options_are_written_to_the_row(root, log, tmp_path):
         (["--set", "held_out=-1"], "--set held_out: Input should be greater than 0"),
         (["--set", "epochs=0"], "--set epochs: Input should be greater than 0"),
         (["--set", "held_out=8", "--supernet", "nowhere.pt"], "there is no checkpoint nowhere.pt"),
+        (["--set", "held_out=8", "--resume"], "there is nothing to resume: no checkpoint-last.pt in "),
         ([], "50 images of each class cannot be held out of synthetic 100 classes train"),
     ],
 )
@@ -160,7 +161,7 @@ def test_weights_of_another_module_or_backbone(root, log, tmp_path, capsys, chan
     [
         ("ean-sge-resnet164", {"groups": 16}, "is not the supernet of ean-sge-resnet164 (arguments.attention: 'se' b"),
         (TASK, {"depth": 20}, "(arguments.depth: 11 before, 20 now)"),
-        # Images that the supernet has trained on say nothing of a scheme.
+        # Images that a supernet has trained on say nothing of a scheme.
         (TASK, {"held_out": 10}, "train_set: 'CIFAR-100"),
     ],
 )
