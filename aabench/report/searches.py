@@ -19,8 +19,8 @@ _INTRODUCTION = (
     "Each search scores schemes by the weights of one supernet, on training images held out from it. The found scheme "
     "was chosen by these images, so that its top-1 on them flatters it: what it is worth shows when it is trained. The "
     "reward is without the curiosity bonus. `image forwards` are whole networks times images: `as published` every "
-    "scheme that a step asks for is run as a whole; `executed`, none is run twice, and what schemes of a step have in "
-    "common is run once."
+    "scheme that a step asks for is run as a whole; `executed`, none is run twice, what schemes of a step have in "
+    "common is run once, and a scheme that differs at the last block only is scored besides."
 )
 _RIGHT = (
     *("seed", "steps", "top-1 (held out)", "sparsity", "reward", "asked for", "scored"),
