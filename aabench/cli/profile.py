@@ -70,7 +70,8 @@ def profile(
     plot: Annotated[Path | None, typer.Option(help="Draw the curves into this SVG file.")] = None,
     log: LogOption = LOG,
 ) -> None:
-    """Measure parameters, MACs, latency and peak memory per resolution, each point in a fresh process.
+    """Measure parameters, MACs, latency and peak memory per resolution, each point in a fresh process. TASK may be a
+    pattern, such as 'eaa-*'.
 
     With --interleave, all networks of a side in one: what is wanted is how their times compare.
 
@@ -113,7 +114,22 @@ def _choose(catalog: Catalog, tasks: list[str] | None, all_tasks: bool) -> list[
         raise AABenchError("give tasks, or --all for all of them, not both")
     if all_tasks:
         return [task for task in catalog.tasks.values() if task.obstacle is None]
-    return [catalog.task(name) for name in dict.fromkeys(tasks or HEADLINE)]
+    named = {task.name: task for given in tasks or HEADLINE for task in _named(catalog, given)}
+    return list(named.values())
+
+
+def _named(catalog: Catalog, given: str) -> list[Task]:
+    """The task of that name, or all that match a pattern and have a network here."""
+    from fnmatch import fnmatchcase
+
+    from aabench.errors import AABenchError
+
+    if not any(sign in given for sign in "*?["):
+        return [catalog.task(given)]
+    found = [task for task in catalog.tasks.values() if task.obstacle is None and fnmatchcase(task.name, given)]
+    if not found:
+        raise AABenchError(f"no task with a network here matches {given!r}; `aabench list` shows them")
+    return found
 
 
 def _one_job(**asked: bool) -> None:

@@ -66,7 +66,7 @@ def _show_ways(task: Task, catalog: Catalog) -> None:
             f"training images a class that the supernet ({search.supernet}) has not seen"
         )
     for sweep in catalog.sweeps_of(task.name):
-        where = f" on one {sweep.gpu}" if sweep.gpu else ""
+        where = f" on one {sweep.gpu} GPU" if sweep.gpu else ""
         sides = ", ".join(map(str, sweep.sides))
         way = f"{sweep.mode}, batch {sweep.batch}, {sweep.dtype}{'' if sweep.synchronised else ', not synchronised'}"
         typer.echo(f"  sweep   {sweep.name}: {way}, sides {sides}{where}")

@@ -55,10 +55,10 @@ def judge_latency(claim: Claim, sweep: Sweep, rows: Sequence[Measurement]) -> Ve
     near = next((of for of in found if eager(of.way)), None)
     aside = f"not comparable: {near} over {claim.baseline} ({near.way.title})" if near else ""
     if near is None or sweep.gpu is None:
-        where = f"on one {sweep.gpu}, " if sweep.gpu else ""
+        where = f"on one {sweep.gpu} GPU, " if sweep.gpu else ""
         reason = f"{where}{command(claim, sweep, predict=False)} measures it{failures(claim, sweep, rows)}"
         return Verdict(claim=claim, status="not-run", reason="; ".join(filter(None, (reason, aside))))
-    reason = f"needs one {sweep.gpu}, batch {sweep.batch}, {sweep.dtype}; {aside}"
+    reason = f"needs one {sweep.gpu} GPU, batch {sweep.batch}, {sweep.dtype}; {aside}"
     return Verdict(claim=claim, status="blocked", reason=reason, rows=tuple(row.id for row in near.rows))
 
 

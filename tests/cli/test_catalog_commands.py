@@ -48,7 +48,7 @@ def test_show(capsys):
 def test_show_and_explain_a_sweep(capsys):
     assert aabench("show", "se-resnet50") == 0
     out = capsys.readouterr().out
-    assert "sweep   v100-training: train, batch 128, fp32, sides 224 on one V100" in out
+    assert "sweep   v100-training: train, batch 128, fp32, sides 224 on one V100 GPU" in out
     assert "latency_ms (v100-training)  +92 % over resnet50  [Table 2, SE, training; recalled]" in out
     assert aabench("explain", "se-resnet50") == 0
     lines = capsys.readouterr().out.splitlines()

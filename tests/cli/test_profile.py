@@ -194,6 +194,7 @@ def test_the_largest_batch_is_told(log, capsys):
         (["--interleave", "--resume"], "--interleave and --resume are different jobs"),
         (["--interleave", "--plot", "x.svg"], "--interleave and --plot are different jobs"),
         (["resnet5"], "unknown task 'resnet5'; did you mean resnet50"),
+        (["xx-*"], "no task with a network here matches 'xx-*'"),
         (["resnet50", "--all"], "give tasks, or --all"),
     ],
 )
@@ -202,6 +203,14 @@ def test_wrong_usage(log, capsys, arguments, message):
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_a_pattern_names_all_tasks_that_match_and_have_a_network(log):
+    arguments = ["ean-dia-*50*", "ean-dia-resnet101*", "ean-dia-resnet50", "--predict", "--res", "32"]
+    assert aabench("profile", *arguments, "--log", str(log)) == 0
+    tasks = [row.task for row in read(log).rows]
+    # Once each; ean-dia-resnet101's scheme is unspecified.
+    assert sorted(tasks) == ["ean-dia-resnet101-share", "ean-dia-resnet50", "ean-dia-resnet50-share"]
 
 
 def test_nothing_measured_is_exit_code_3(log, capsys):

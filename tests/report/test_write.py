@@ -137,7 +137,7 @@ def test_a_claim_on_cost_names_its_sweep_and_what_settles_it(text: str) -> None:
     assert latency[2:4] == ["latency_ms (v100-training)", "+92 % over resnet50 (unconfirmed)"]
     assert latency[6:] == [
         "not-run",
-        "on one V100, `aabench profile resnet50 se-resnet50 --mode train --batch 128 --res 224 --interleave` "
+        "on one V100 GPU, `aabench profile resnet50 se-resnet50 --mode train --batch 128 --res 224 --interleave` "
         "measures it",
     ]
 

@@ -50,7 +50,7 @@ def test_elsewhere_it_is_not_comparable_and_says_what_was_seen() -> None:
     assert (found.status, found.measured, found.rows) == ("blocked", None, (rows[0].id, rows[1].id))
     # 131 % exp(+-0.01 sqrt(2))
     assert found.reason == (
-        "needs one V100, batch 128, fp32; not comparable: +31.0 % [+29.2, +32.9] over old "
+        "needs one V100 GPU, batch 128, fp32; not comparable: +31.0 % [+29.2, +32.9] over old "
         "(inference, batch 8, fp32, cpu: A CPU, threads 2, torch 2.15.0)"
     )
 
@@ -81,7 +81,7 @@ def test_the_papers_machine_counts_before_a_newer_pair_elsewhere() -> None:
 
 
 def test_nothing_measured_names_machine_and_command() -> None:
-    assert (verdict().status, verdict().reason) == ("not-run", f"on one V100, {COMMAND} measures it")
+    assert (verdict().status, verdict().reason) == ("not-run", f"on one V100 GPU, {COMMAND} measures it")
     settings = {"mode": "infer", "batch": 128}
     failed = point("new", 224, level="profile", status="failed", error="no CUDA", settings=settings)
     assert verdict(failed).reason.endswith(" measures it (the last try failed at 224: new: no CUDA)")
