@@ -20,7 +20,7 @@ _INTRODUCTION = (
     "was chosen by these images, so that its top-1 on them flatters it: what it is worth shows when it is trained. The "
     "reward is without the curiosity bonus. `image forwards` are whole networks times images: `as published` every "
     "scheme that a step asks for is run as a whole; `executed`, none is run twice, what schemes of a step have in "
-    "common is run once, and a scheme that differs at the last block only is scored besides."
+    "common is run once, and those that differ at the last two blocks only are scored besides."
 )
 _RIGHT = (
     *("seed", "steps", "top-1 (held out)", "sparsity", "reward", "asked for", "scored"),

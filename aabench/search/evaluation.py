@@ -1,13 +1,15 @@
 """The evaluator of a search over a supernet: several schemes in one pass, which share what they have in common.
 
 Up to the first block that one of two schemes connects and the other does not, both compute the same; and the
-convolutions of that block too, since attention comes after them. So two schemes that differ at the last block only cost
-what one does, and both are scored. The accuracies are those of each scheme alone, to the last bit.
+convolutions of that block too, since attention comes after them. So the four schemes that differ at the last two blocks
+only take one block more than one of them does, and all are scored: a search asks for many that are alike. The
+accuracies are those of each scheme alone, to the last bit.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -27,6 +29,8 @@ from aabench.search.score import Flags, Score
 CALIBRATION_BATCHES, CALIBRATION_BATCH = 20, 128
 """Training images that batch statistics are taken anew on. Ours."""
 EVALUATION_BATCH = 256
+FREE_BLOCKS = 2
+"""Last blocks that every way to connect them is scored for, whichever one is asked for. Ours."""
 
 
 class SupernetEvaluator:
@@ -60,9 +64,9 @@ class SupernetEvaluator:
         self.on_batch = on_batch
 
     def __call__(self, schemes: Sequence[Flags]) -> dict[Flags, Score]:
-        """The scores of the schemes, and of those that cost no more with them."""
+        """The scores of the schemes, and of those that differ from one of them at the last two blocks only."""
         if self.calibration is None:
-            return self._scores(self.supernet, _with_siblings(schemes), calibrated_on=0)
+            return self._scores(self.supernet, _with_neighbours(schemes), calibrated_on=0)
         return {flags: self._recalibrated(flags, self.calibration) for flags in schemes}
 
     def _recalibrated(self, flags: Flags, calibration: Images) -> Score:
@@ -153,6 +157,7 @@ def shares_of_networks(schemes: Sequence[Flags]) -> dict[Flags, float]:
     return {flags: sum(1 / beginnings[flags[:at]] for at in range(blocks)) / blocks for flags in schemes}
 
 
-def _with_siblings(schemes: Sequence[Flags]) -> list[Flags]:
-    """Each scheme, and the one that differs from it at the last block."""
-    return list(dict.fromkeys((*flags[:-1], last) for flags in schemes for last in (flags[-1], not flags[-1])))
+def _with_neighbours(schemes: Sequence[Flags]) -> list[Flags]:
+    """Each scheme, and those that differ from it at the last blocks only."""
+    ends = list(itertools.product((False, True), repeat=min(FREE_BLOCKS, len(schemes[0]))))
+    return list(dict.fromkeys((*flags[: -len(end)], *end) for flags in schemes for end in ends))

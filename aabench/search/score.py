@@ -32,7 +32,7 @@ class Evaluator(Protocol):
     """Scores schemes."""
 
     def __call__(self, schemes: Sequence[Flags]) -> Mapping[Flags, Score]:
-        """The scores of the schemes, which all differ, and of any others that cost no more.
+        """The scores of the schemes, which all differ, and of any others that come with them.
 
         They depend on these schemes alone, whatever was called before: else a search that is resumed ends otherwise
         than one that is not.
