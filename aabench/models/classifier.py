@@ -51,8 +51,10 @@ def initialise(model: nn.Module) -> None:
     """He's normal initialisation (fan out) for convolutions, ones and zeros for normalisation.
 
     The papers' initial values are unspecified, but for AA's relative tables, which set their own. A layer with a method
-    ``start`` has the last word on what is in it.
+    ``start`` has the last word on what is in it. On meta there is nothing to set, and it would take a tenth of a count.
     """
+    if all(parameter.is_meta for parameter in model.parameters()):
+        return
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
