@@ -52,12 +52,12 @@ bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json
 	@mkdir -p reports
 	$(BIN)/pytest tests/bench --benchmark-only --benchmark-json=reports/bench.json
 
-# What the gate looks at: nothing is run, so that any machine gives the same numbers with the same torch. How costs grow
-# is looked at where attention is, since convolution's grow alike.
+# What the gate looks at: nothing is run, so that any machine gives the same numbers with the same torch. How costs
+# grow is looked at for one network of each kind of attention.
 runs/%.jsonl: $(STAMP) FORCE
 	@rm -f $@
 	$(BIN)/aabench profile --all --predict --mode train --batch 8 --res 64 --log $@
-	$(BIN)/aabench profile 'aa-*' 'eaa-*' --predict --mode train --batch 8 --res 128 --log $@
+	$(BIN)/aabench profile aa-resnet50 aa-wrn-28-10 $(MECHANISMS) --predict --mode train --batch 8 --res 128 --log $@
 	$(BIN)/aabench profile --predict --res 32..512 --log $@
 
 gate: runs/gate.jsonl ## Compare counts and predictions with reports/baseline.jsonl (COMPARE=OPTIONS of aabench compare)
