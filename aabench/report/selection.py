@@ -10,16 +10,17 @@ from aabench.record import Measurement
 
 
 def selection(rows: Sequence[Measurement], catalog: Catalog) -> list[str]:
-    """What the trainings' own curves show, for the tasks with claims that are judged by the best epoch.
+    """What the trainings' own curves show, for the tasks of the papers whose claims are judged by the best epoch.
 
     Trainings with changed settings, which no claim is judged by, are counted apart. Those without two scored epochs
     have nothing to choose from, and are left out.
     """
-    tasks = {claim.task for claim in catalog.claims if claim.of_best_epoch}
+    papers = {claim.paper for claim in catalog.claims if claim.of_best_epoch}
+    tasks = {task.name for task in catalog.tasks.values() if task.paper in papers}
     chosen = [row for row in rows if row.level == "train" and row.status == "ok" and row.task in tasks]
     parts = [
         _worth([gain for row in chosen if bool(row.altered) == altered and (gain := _gain(row)) is not None], of)
-        for altered, of in ((False, "whose claims are judged by it"), (True, "with changed settings"))
+        for altered, of in ((False, "by the recipes as they are"), (True, "with changed settings"))
     ]
     found = "; ".join(part for part in parts if part)
     sentence = f"Taking the best epoch, chosen on the test set, instead of the last was worth {found}."

@@ -42,7 +42,7 @@ def test_the_gain_is_that_of_the_runs_own_curves(catalog: Catalog) -> None:
     rows = [training(0, PLAIN, [70.0, 74.1, None, 73.54]), training(1, DIA, [76.0, 75.96])]
     assert selection(rows, catalog) == [
         "Taking the best epoch, chosen on the test set, instead of the last was worth 0.30 points of top-1 on average "
-        "(0.04 to 0.56) over the 2 runs whose claims are judged by it.",
+        "(0.04 to 0.56) over the 2 runs by the recipes as they are.",
         "",
     ]
 
@@ -51,7 +51,7 @@ def test_altered_runs_are_counted_apart(catalog: Catalog) -> None:
     rows = [training(0, PLAIN, [74.1, 73.5]), training(1, PLAIN, [50.0, 49.0], altered={"epochs": 2})]
     (sentence, _) = selection(rows, catalog)
     assert sentence.endswith(
-        "worth 0.60 points of top-1 in the one run whose claims are judged by it; 1.00 points of top-1 in the one run "
+        "worth 0.60 points of top-1 in the one run by the recipes as they are; 1.00 points of top-1 in the one run "
         "with changed settings."
     )
 
