@@ -14,6 +14,8 @@ from aabench.profile import process
 from aabench.record import read
 from tests.cli.run import aabench
 
+pytestmark = pytest.mark.alone
+
 QUICK = ("--seconds", "0.05")
 
 
@@ -114,8 +116,6 @@ def test_an_interleaved_run_that_fails_is_exit_code_3(log, capsys):
 
 STAND_IN = """
 import json, os, signal, sys, time
-
-pytestmark = pytest.mark.alone
 if json.load(sys.stdin)["point"]["networks"][0]["input_size"] == 16:
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)

@@ -17,6 +17,8 @@ from aabench.compare.revision import unpacked, working_copy
 from aabench.errors import AABenchError
 from tests.compare.stand_in import WORK, write_package
 
+pytestmark = pytest.mark.alone
+
 
 def git(folder, *arguments) -> None:
     identity = ("-c", "user.name=A", "-c", "user.email=a@b.c")
@@ -126,7 +128,6 @@ from pathlib import Path
 import aabench.compare.revision as revision
 from aabench.cli.app import main
 
-pytestmark = pytest.mark.alone
 repository = Path(sys.argv.pop(1))
 revision.working_copy = lambda: repository
 main()

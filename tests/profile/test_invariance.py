@@ -98,7 +98,7 @@ def test_a_batch_counts_as_so_many_images(task: str) -> None:
     assert five.in_convention("aa-paper") == 5 * one.in_convention("aa-paper")
 
 
-BUILT = [task for task in load_catalog().tasks.values() if task.blocked is None]
+BUILT = [task for task in load_catalog().tasks.values() if task.obstacle is None]
 
 
 @pytest.mark.parametrize("task", BUILT, ids=lambda task: task.name)
