@@ -102,12 +102,11 @@ BUILT = [task for task in load_catalog().tasks.values() if task.obstacle is None
 
 
 @pytest.mark.parametrize("task", BUILT, ids=lambda task: task.name)
-def test_every_task_of_the_catalog_reconciles_at_two_sizes(task: Task) -> None:
+def test_every_task_of_the_catalog_reconciles_at_another_size_too(task: Task) -> None:
     other = 160 if task.input_size == 224 else 48
-    # Each count raises unless three counters agree on every module.
-    own, smaller_or_larger = counted(task.name, task.input_size), counted(task.name, other)
-    assert own.output_shape == smaller_or_larger.output_shape == (1, task.num_classes)
-    assert (own.macs > smaller_or_larger.macs) == (task.input_size > other)
+    # The count raises unless three counters agree on every module. At its own size, `make report` counts each task.
+    smaller_or_larger = counted(task.name, other)
+    assert smaller_or_larger.output_shape == (1, task.num_classes)
     found = explain_executed(on_meta(task.name, other), other)
     assert sum(line.model for line in found.operators) == smaller_or_larger.macs
     assert all(set(line.why) <= {"position features", "padding"} for line in found.operators)
