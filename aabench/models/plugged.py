@@ -8,10 +8,11 @@ for all blocks, and connects others in each training step.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -142,41 +143,45 @@ class Stage(nn.Module):
         return block.join(branch, shortcut), state
 
 
+class Skeleton(NamedTuple):
+    """A network without attention.
+
+    Attributes:
+        stem: images (N, 3, H, W) -> the first stage's input.
+        stages: the blocks of each.
+        tail: the last stage's output -> logits (N, num_classes).
+    """
+
+    stem: nn.Module
+    stages: Sequence[Sequence[Block]]
+    tail: nn.Module
+
+
 class PluggedNetwork(Classifier):
-    """Stem, stages and tail.
+    """A skeleton with attention plugged into its blocks.
 
     A supernet connects all blocks but in training, where :meth:`reconnect` draws the scheme of each step.
 
     Args:
-        stem: images (N, 3, H, W) -> the first stage's input.
-        stages: the blocks of each.
-        tail: the last stage's output -> logits (N, num_classes).
+        skeleton: the network without attention.
         plugged: what is plugged into the blocks.
 
     Raises:
         ValueError: the scheme does not fit the stages.
     """
 
-    def __init__(
-        self,
-        stem: nn.Module,
-        stages: Sequence[Sequence[Block]],
-        tail: nn.Module,
-        plugged: Plug,
-        *,
-        input_size: Size,
-        num_classes: int,
-    ) -> None:
+    def __init__(self, skeleton: Skeleton, plugged: Plug, *, input_size: Size, num_classes: int) -> None:
         super().__init__(input_size, num_classes)
         self.is_supernet = plugged.scheme == "random"
         scheme = "all" if self.is_supernet else plugged.scheme
-        built = parse_scheme(scheme, [len(blocks) for blocks in stages])
+        built = parse_scheme(scheme, [len(blocks) for blocks in skeleton.stages])
         shared = plugged.sharing == "share"
-        self.stem = stem
+        self.stem = skeleton.stem
         self.stages = nn.ModuleList(
-            Stage(blocks, plugged.attention, connected, shared) for blocks, connected in zip(stages, built, strict=True)
+            Stage(blocks, plugged.attention, connected, shared)
+            for blocks, connected in zip(skeleton.stages, built, strict=True)
         )
-        self.tail = tail
+        self.tail = skeleton.tail
         self._built = self.scheme
         initialise(self)
 
@@ -235,3 +240,38 @@ class PluggedNetwork(Classifier):
     def stages_in_order(self) -> list[Stage]:
         """The stages, as what they are."""
         return [stage for stage in self.stages if isinstance(stage, Stage)]
+
+
+class Pluggable:
+    """Builds the network of a skeleton, with the arguments of :func:`plug` beside the skeleton's own.
+
+    Args:
+        skeleton: ``num_classes=`` and its own keyword arguments -> the network without attention.
+    """
+
+    def __init__(self, skeleton: Callable[..., Skeleton]) -> None:
+        self._skeleton = skeleton
+        of_both = (inspect.signature(function, eval_str=True).parameters for function in (skeleton, self.__call__))
+        parameters = {name: parameter for known in of_both for name, parameter in known.items() if name != "own"}
+        self.__signature__ = inspect.Signature(list(parameters.values()))
+
+    def __call__(
+        self,
+        *,
+        input_size: Size,
+        num_classes: int,
+        attention: str = "none",
+        sharing: str = "share",
+        scheme: str = "all",
+        reduction: int = 16,
+        groups: int = 64,
+        **own: Any,
+    ) -> PluggedNetwork:
+        """The network.
+
+        Raises:
+            ValueError: an argument that does not fit.
+        """
+        plugged = plug(attention, sharing, scheme, reduction, groups)
+        skeleton = self._skeleton(num_classes=num_classes, **own)
+        return PluggedNetwork(skeleton, plugged, input_size=input_size, num_classes=num_classes)

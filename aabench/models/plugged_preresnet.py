@@ -10,8 +10,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from aabench.models.parts import Network, Size, conv3x3
-from aabench.models.plugged import Block, PluggedNetwork, plug
+from aabench.models.parts import Network
+from aabench.models.plugged import Block, Pluggable, Skeleton
 from aabench.models.plugged_resnet import EXPANSION, bottleneck_stages, classifier, three_stages
 
 
@@ -82,57 +82,36 @@ def _tail(channels: int, num_classes: int) -> nn.Sequential:
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True), *classifier(channels, num_classes))
 
 
-def _preresnet(
-    *,
-    input_size: Size,
-    num_classes: int,
-    depth: int = 164,
-    width: int = 16,
-    extra_norm: bool = True,
-    attention: str = "none",
-    sharing: str = "share",
-    scheme: str = "all",
-    reduction: int = 16,
-    groups: int = 64,
-) -> PluggedNetwork:
+def _preresnet(*, num_classes: int, depth: int = 164, width: int = 16, extra_norm: bool = True) -> Skeleton:
     block = partial(PreActivationBottleneck, extra_norm=extra_norm)
-    return PluggedNetwork(
-        conv3x3(3, width, 1, input_size),
+    return Skeleton(
+        nn.Conv2d(3, width, 3, 1, 1, bias=False),
         bottleneck_stages(three_stages(depth), width, width, EXPANSION * width, block),
         _tail(4 * EXPANSION * width, num_classes),
-        plug(attention, sharing, scheme, reduction, groups),
-        input_size=input_size,
-        num_classes=num_classes,
     )
 
 
 def _wide_resnet(
     *,
-    input_size: Size,
     num_classes: int,
     depth: int = 52,
     width: int = 4,
     dropout: float = 0.3,
     extra_norm: bool = True,
-    attention: str = "none",
-    sharing: str = "share",
-    scheme: str = "all",
-    reduction: int = 16,
-    groups: int = 64,
-) -> PluggedNetwork:
+) -> Skeleton:
     """``width`` is the widening factor k: the stages have 16 k, 32 k and 64 k channels."""
     blocks, rest = divmod(depth - 4, 6)
     if rest or blocks < 1:
         raise ValueError(f"a Wide-ResNet has 6 n + 4 layers, such as 28 or 52, not {depth}")
     block = partial(PreActivationBasic, dropout=dropout, extra_norm=extra_norm)
-    return PluggedNetwork(
-        conv3x3(3, 16, 1, input_size),
+    return Skeleton(
+        nn.Conv2d(3, 16, 3, 1, 1, bias=False),
         bottleneck_stages((blocks,) * 3, 16, 16 * width, 16 * width, block),
         _tail(64 * width, num_classes),
-        plug(attention, sharing, scheme, reduction, groups),
-        input_size=input_size,
-        num_classes=num_classes,
     )
 
 
-NETWORKS: dict[str, Network] = {"plugged_preresnet": _preresnet, "plugged_wide_resnet": _wide_resnet}
+NETWORKS: dict[str, Network] = {
+    "plugged_preresnet": Pluggable(_preresnet),
+    "plugged_wide_resnet": Pluggable(_wide_resnet),
+}

@@ -11,8 +11,8 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from aabench.models.parts import Network, Size
-from aabench.models.plugged import Block, PluggedNetwork, plug
+from aabench.models.parts import Network
+from aabench.models.plugged import Block, Pluggable, Skeleton
 
 EXPANSION = 4
 
@@ -88,29 +88,15 @@ def classifier(channels: int, num_classes: int) -> tuple[nn.Module, ...]:
     return nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
 
 
-def _biased_resnet(
-    depths: tuple[int, ...],
-    *,
-    input_size: Size,
-    num_classes: int,
-    width: int = 64,
-    attention: str = "none",
-    sharing: str = "share",
-    scheme: str = "all",
-    reduction: int = 16,
-    groups: int = 64,
-) -> PluggedNetwork:
+def _biased_resnet(depths: tuple[int, ...], *, num_classes: int, width: int = 64) -> Skeleton:
     stem = nn.Sequential(
         nn.Conv2d(3, width, 7, 2, 3, bias=True), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
     )
     block = partial(PostActivationBottleneck, bias=True)
-    return PluggedNetwork(
+    return Skeleton(
         stem,
         bottleneck_stages(depths, width, width, EXPANSION * width, block),
         nn.Sequential(*classifier(EXPANSION * width * 2 ** (len(depths) - 1), num_classes)),
-        plug(attention, sharing, scheme, reduction, groups),
-        input_size=input_size,
-        num_classes=num_classes,
     )
 
 
@@ -118,58 +104,25 @@ def _cifar_stem(width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
-def _cifar_resnet(
-    *,
-    input_size: Size,
-    num_classes: int,
-    depth: int = 164,
-    width: int = 16,
-    attention: str = "none",
-    sharing: str = "share",
-    scheme: str = "all",
-    reduction: int = 16,
-    groups: int = 64,
-) -> PluggedNetwork:
+def _cifar_resnet(*, num_classes: int, depth: int = 164, width: int = 16) -> Skeleton:
     stages = bottleneck_stages(three_stages(depth), width, width, EXPANSION * width, PostActivationBottleneck)
-    return PluggedNetwork(
-        _cifar_stem(width),
-        stages,
-        nn.Sequential(*classifier(4 * EXPANSION * width, num_classes)),
-        plug(attention, sharing, scheme, reduction, groups),
-        input_size=input_size,
-        num_classes=num_classes,
-    )
+    return Skeleton(_cifar_stem(width), stages, nn.Sequential(*classifier(4 * EXPANSION * width, num_classes)))
 
 
-def _resnext(
-    *,
-    input_size: Size,
-    num_classes: int,
-    depth: int = 101,
-    cardinality: int = 8,
-    base_width: int = 32,
-    attention: str = "none",
-    sharing: str = "share",
-    scheme: str = "all",
-    reduction: int = 16,
-    groups: int = 64,
-) -> PluggedNetwork:
+def _resnext(*, num_classes: int, depth: int = 101, cardinality: int = 8, base_width: int = 32) -> Skeleton:
     """The stem has ``base_width`` channels, the first stage groups of as many, and four times as many outside."""
     inner = cardinality * base_width
     block = partial(PostActivationBottleneck, groups=cardinality)
-    return PluggedNetwork(
+    return Skeleton(
         _cifar_stem(base_width),
         bottleneck_stages(three_stages(depth), base_width, inner, EXPANSION * base_width, block),
         nn.Sequential(*classifier(4 * EXPANSION * base_width, num_classes)),
-        plug(attention, sharing, scheme, reduction, groups),
-        input_size=input_size,
-        num_classes=num_classes,
     )
 
 
 NETWORKS: dict[str, Network] = {
-    "plugged_resnet50": partial(_biased_resnet, (3, 4, 6, 3)),
-    "plugged_resnet101": partial(_biased_resnet, (3, 4, 23, 3)),
-    "plugged_cifar_resnet": _cifar_resnet,
-    "plugged_resnext": _resnext,
+    "plugged_resnet50": Pluggable(partial(_biased_resnet, (3, 4, 6, 3))),
+    "plugged_resnet101": Pluggable(partial(_biased_resnet, (3, 4, 23, 3))),
+    "plugged_cifar_resnet": Pluggable(_cifar_resnet),
+    "plugged_resnext": Pluggable(_resnext),
 }

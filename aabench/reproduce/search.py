@@ -19,6 +19,7 @@ from aabench.reproduce.allocation import tune_allocator
 from aabench.reproduce.attempt import Outcome, outcome
 from aabench.reproduce.job import Found, Job
 from aabench.reproduce.sets import load
+from aabench.reproduce.training import make_plan
 from aabench.reproduce.values import plan_settings, score_values, speed, unreadable
 
 if TYPE_CHECKING:
@@ -73,21 +74,8 @@ class SearchJob:
 
     def supernet_plan(self) -> Plan:
         """The training of the supernet: like any other, with another scheme in each step."""
-        from aabench.train import Plan
-
-        return Plan(
-            task=f"{self.task.name}-supernet",
-            model=self.task.model,
-            arguments={**self.arguments, "scheme": "random"},
-            input_size=self.task.input_size,
-            num_classes=self.task.num_classes,
-            normalisation=self.task.normalisation,
-            recipe=self.recipe,
-            seed=self.job.seed,
-            device=self.job.device,
-            channels_last=self.job.channels_last,
-            checkpoint_every_steps=500,
-        )
+        changes = {"name": f"{self.task.name}-supernet", "arguments": {**self.arguments, "scheme": "random"}}
+        return make_plan(self.job, self.task.model_copy(update=changes), self.recipe)
 
     @cached_property
     def sets(self) -> tuple[Images, Images]:

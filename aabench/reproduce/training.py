@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aabench.catalog import Recipe, Task
 from aabench.errors import AABenchError
 from aabench.record import Value
 from aabench.reproduce.allocation import tune_allocator
@@ -25,7 +26,7 @@ def train_level(run: Run) -> Found:
     job, task = run.job, run.task
     if job.data_root is None:
         raise AABenchError(f"{task.name}: no {task.data} to train on")
-    plan = _plan(run)
+    plan = make_plan(job, task, run.required_recipe())
     train_set, test_set = load(task, job.data_root, "train"), load(task, job.data_root, "test")
     plan.check(train_set, test_set)
     tuned = tune_allocator(plan)
@@ -59,13 +60,14 @@ def train_level(run: Run) -> Found:
 
 def training_plan(job: Job, name: str) -> Plan:
     """What a training of a task by its recipe is, altered as asked."""
-    return _plan(job.run(name))
+    run = job.run(name)
+    return make_plan(job, run.task, run.required_recipe())
 
 
-def _plan(run: Run) -> Plan:
+def make_plan(job: Job, task: Task, recipe: Recipe) -> Plan:
+    """What a training of a task, as it is, by a recipe is."""
     from aabench.train import Plan
 
-    job, task = run.job, run.task
     return Plan(
         task=task.name,
         model=task.model,
@@ -73,7 +75,7 @@ def _plan(run: Run) -> Plan:
         input_size=task.input_size,
         num_classes=task.num_classes,
         normalisation=task.normalisation,
-        recipe=run.required_recipe(),
+        recipe=recipe,
         seed=job.seed,
         device=job.device,
         channels_last=job.channels_last,

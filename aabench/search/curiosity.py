@@ -38,7 +38,7 @@ class Curiosity:
         """The bonus of each scheme of a step (N, L), after which the predictor learns them."""
         errors = (self.target(schemes) - self.predictor(schemes)).square().sum(dim=1)
         self.optimizer.zero_grad()
-        errors.sum().backward()
+        torch.autograd.backward(errors.sum())
         self.optimizer.step()
         found: list[float] = shared(errors.detach(), self.share).mul(self.weight).tolist()
         return found

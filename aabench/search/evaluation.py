@@ -79,7 +79,8 @@ class SupernetEvaluator:
         return self._scores(network.eval(), [flags], calibrated_on=len(steps) * CALIBRATION_BATCH)[flags]
 
     def _scores(self, network: PluggedNetwork, schemes: Sequence[Flags], calibrated_on: int) -> dict[Flags, Score]:
-        tallies = {flags: _Tally(len(self.held_out)) for flags in schemes}
+        kind = Tally if self.calibration is None else _Expected
+        tallies = {flags: kind(len(self.held_out)) for flags in schemes}
         done = 0
         with torch.no_grad(), reading(self.held_out.once(EVALUATION_BATCH)) as batches:
             for batch in batches:
@@ -88,15 +89,10 @@ class SupernetEvaluator:
                 self.on_batch(done, len(self.held_out))
         shares = shares_of_networks(schemes)
         return {
-            flags: Score(
-                accuracy=tally.top1 if self.calibration is None else tally.expected,
-                top1=tally.top1,
-                image_forwards=shares[flags] * len(self.held_out) + calibrated_on,
-            )
-            for flags, tally in tallies.items()
+            flags: _score(tally, shares[flags] * len(self.held_out) + calibrated_on) for flags, tally in tallies.items()
         }
 
-    def _add(self, network: PluggedNetwork, batch: Batch, tallies: Mapping[Flags, _Tally]) -> None:
+    def _add(self, network: PluggedNetwork, batch: Batch, tallies: Mapping[Flags, Tally]) -> None:
         for tally in tallies.values():
             tally.add_unreadable(batch.unreadable)
         if len(batch.labels):
@@ -106,7 +102,7 @@ class SupernetEvaluator:
                 tallies[flags].add(batch.indices, logits.float(), labels)
 
 
-class _Tally(Tally):
+class _Expected(Tally):
     """Adds the probability of the right class."""
 
     def __init__(self, images: int) -> None:
@@ -118,14 +114,15 @@ class _Tally(Tally):
         self._probability += float(F.softmax(logits.double(), dim=1).gather(1, labels[:, None]).sum())
 
     @property
-    def top1(self) -> float:
-        """In percent."""
-        return self.scores().top1_percent
-
-    @property
-    def expected(self) -> float:
-        """Mean probability of the right class in percent; 0 for an image that could not be read."""
+    def percent(self) -> float:
+        """Its mean over the images; 0 for one that could not be read."""
         return 100 * self._probability / self.images
+
+
+def _score(tally: Tally, image_forwards: float) -> Score:
+    top1 = tally.scores().top1_percent
+    accuracy = tally.percent if isinstance(tally, _Expected) else top1
+    return Score(accuracy=accuracy, top1=top1, image_forwards=image_forwards)
 
 
 def logits_of_schemes(network: PluggedNetwork, x: Tensor, schemes: Sequence[Flags]) -> Iterator[tuple[Flags, Tensor]]:

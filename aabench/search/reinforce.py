@@ -87,7 +87,7 @@ class Reinforce:
 
     def _update(self, loss: Tensor) -> None:
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         self.optimizer.step()
 
     def found(self, best: Flags) -> Flags:

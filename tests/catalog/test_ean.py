@@ -1,6 +1,7 @@
 """What the shipped task files say of EAN and DIANet: the sheet's numbers as literals."""
 
 import pytest
+import torch
 
 from aabench.catalog import load_catalog
 from aabench.models import create_model
@@ -259,4 +260,6 @@ def test_every_smoke_network_can_be_built(name):
         task = task.model_copy(update={"arguments": {**task.arguments, "scheme": "all"}})
     plan = smoke_plan(task, CATALOG.recipe_of(task), num_classes=100, device="cpu")
     arguments = {**plan.arguments, "input_size": plan.input_size, "num_classes": 100}
-    create_model(plan.model, device="meta", **arguments)
+    model = create_model(plan.model, device="meta", **arguments)
+    side = plan.input_size
+    assert model(torch.empty(2, 3, side, side, device="meta")).shape == (2, 100)

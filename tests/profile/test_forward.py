@@ -25,7 +25,8 @@ class Seen(nn.Module):
         y = self.linear(x.flatten(1))
         self.output = y.detach()
         self.recorded = y.grad_fn is not None
-        return self.norm(y)  # type: ignore[no-any-return]
+        normalised: Tensor = self.norm(y)
+        return normalised
 
 
 def test_it_runs_in_train_mode_with_a_graph_and_without_a_backward_pass() -> None:

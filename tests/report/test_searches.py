@@ -156,7 +156,9 @@ def test_the_drawing_has_the_words_and_the_same_bytes_again() -> None:
 
 def test_a_map_of_one_step() -> None:
     """A search of a single step has a picture too, and no stage is parted."""
-    svg(Chart("one", "one", (HeatMap("block", "step", "share", ((0.5,),), (1,)),)))
+    drawn = svg(Chart("one", "one", (HeatMap("block", "step", "share", ((0.5,),), (1,)),)))
+    words = {"".join(element.itertext()).strip() for element in ElementTree.fromstring(drawn).iter()}
+    assert {"block", "step", "share"} <= words
 
 
 def test_the_report_has_supernet_and_search() -> None:

@@ -233,9 +233,10 @@ def test_another_supernet_or_other_images_are_refused(tmp_path, field):
 
 def test_where_numbers_came_from_may_differ(tmp_path):
     first = plan(**SMALL)
-    search(first, Table(), directory=tmp_path)
+    found = search(first, Table(), directory=tmp_path)
     renamed = first.search.model_copy(update={"source": dict.fromkeys(first.search.source, "code"), "name": "other"})
-    search(first.model_copy(update={"search": renamed}), Table(), directory=tmp_path, resume=True)
+    again = search(first.model_copy(update={"search": renamed}), Table(), directory=tmp_path, resume=True)
+    assert again == found
 
 
 def test_a_folder_with_a_search_and_one_without(tmp_path):
