@@ -2,6 +2,7 @@
 
 from aabench.layers.attention_augmented import AAConv2d
 from aabench.layers.attention_core import AttentionCore
+from aabench.layers.attention_weighted import AWConv2d
 from aabench.layers.axial import AxialAttention
 from aabench.layers.bam import BAM
 from aabench.layers.cbam import CBAM
@@ -24,6 +25,7 @@ __all__ = [
     "CBAM",
     "GALA",
     "AAConv2d",
+    "AWConv2d",
     "AttentionCore",
     "AxialAttention",
     "CoordConv2d",

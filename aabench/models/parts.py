@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -41,3 +42,10 @@ def no_gate(channels: int) -> nn.Module:
 def reduced(size: Size, stride: int = 2) -> Size:
     """The map's size after a padded convolution or pooling of a stride: each side halved (say), rounded up."""
     return -(-size[0] // stride), -(-size[1] // stride)
+
+
+def joint_signature(inner: Callable[..., Any], outer: Callable[..., Any]) -> inspect.Signature:
+    """The arguments of a builder that passes on those of another one, as ``**own``."""
+    of_both = (inspect.signature(function, eval_str=True).parameters for function in (inner, outer))
+    parameters = {name: parameter for known in of_both for name, parameter in known.items() if name != "own"}
+    return inspect.Signature(list(parameters.values()))

@@ -8,7 +8,6 @@ for all blocks, and connects others in each training step.
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 from aabench.layers import CBAM, DenseImplicitAttention, SpatialGroupEnhance, SqueezeExcite
 from aabench.layers.dense_implicit_attention import State
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Size
+from aabench.models.parts import Size, joint_signature
 from aabench.models.scheme import Scheme, bits, flags, from_flags, parse_scheme
 
 CONNECTED = 0.5
@@ -251,9 +250,7 @@ class Pluggable:
 
     def __init__(self, skeleton: Callable[..., Skeleton]) -> None:
         self._skeleton = skeleton
-        of_both = (inspect.signature(function, eval_str=True).parameters for function in (skeleton, self.__call__))
-        parameters = {name: parameter for known in of_both for name, parameter in known.items() if name != "own"}
-        self.__signature__ = inspect.Signature(list(parameters.values()))
+        self.__signature__ = joint_signature(skeleton, self.__call__)
 
     def __call__(
         self,

@@ -13,6 +13,7 @@ from torch import nn
 
 from aabench.errors import AABenchError
 from aabench.models import (
+    attention_weighted,
     cifar_resnet,
     eaa_resnet,
     mnasnet,
@@ -25,6 +26,7 @@ from aabench.models import (
 from aabench.models.parts import Network
 
 NETWORKS: dict[str, Network] = {
+    **attention_weighted.NETWORKS,
     **cifar_resnet.NETWORKS,
     **eaa_resnet.NETWORKS,
     **mnasnet.NETWORKS,

@@ -12,8 +12,8 @@ MAC_KINDS = ("conv", "linear", "attention", "relative")
 
 OTHER_KINDS = ("gate",)
 """Operations that are no multiply-adds. ``gate``: the pooling (one an input element) and the scaling (one an output
-element) of Squeeze-and-Excite, Gather-Excite, BAM, CBAM, GALA, SGE and DIA; how a gate is put together counts
-nothing."""
+element) of Squeeze-and-Excite, Gather-Excite, BAM, CBAM, GALA, SGE and DIA, and of AW-convolution, which scales its
+kernel for each image; how a gate is put together counts nothing."""
 
 CONVENTIONS: Mapping[str, Mapping[str, int]] = {
     "macs": {"conv": 1, "linear": 1, "attention": 1, "relative": 1},

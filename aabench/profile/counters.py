@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from aabench.errors import AABenchError
+from aabench.layers import chunked_convolution, tap_convolution
 from aabench.layers.chunked_attention import BACKWARD as CHUNKED_BACKWARD
 from aabench.layers.chunked_attention import OPERATOR as CHUNKED
 
@@ -38,7 +39,15 @@ def torch_macs(model: nn.Module, x: Tensor) -> tuple[ByModule, Any]:
 
 def flop_counter() -> FlopCounterMode:
     """FlopCounterMode with formulas for our own operators."""
-    return FlopCounterMode(display=False, custom_mapping={CHUNKED: _chunked, CHUNKED_BACKWARD: _chunked_backward})
+    formulas = {
+        CHUNKED: _chunked,
+        CHUNKED_BACKWARD: _chunked_backward,
+        chunked_convolution.OPERATOR: _weighted,
+        chunked_convolution.BACKWARD: _weighted_backward(2),
+        tap_convolution.OPERATOR: _weighted,
+        tap_convolution.BACKWARD: _weighted_backward(3),
+    }
+    return FlopCounterMode(display=False, custom_mapping=formulas)
 
 
 def _chunked(q: list[int], k: list[int], v: list[int], *_: Any, **__: Any) -> int:
@@ -51,6 +60,20 @@ def _chunked_backward(gradient: list[int], q: list[int], k: list[int], v: list[i
     """Q K^T again, then the gradients of Q, K, V and of the weights."""
     batch, heads, tokens, width = q
     return 2 * batch * heads * tokens * k[-2] * (3 * width + 2 * v[-1])
+
+
+def _weighted(x: list[int], kernel: list[int], *_: Any, out_shape: list[int], **__: Any) -> int:
+    """A convolution."""
+    return 2 * out_shape[0] * prod(out_shape[2:]) * prod(kernel)
+
+
+def _weighted_backward(products: int) -> Any:
+    """The gradients of input and kernels, and of taps their results again: as many products of a convolution's size."""
+
+    def count(gradient: list[int], x: list[int], kernel: list[int], *_: Any, **__: Any) -> int:
+        return products * 2 * gradient[0] * prod(gradient[2:]) * prod(kernel)
+
+    return count
 
 
 def own(inclusive: Mapping[str, Counter[str]], model: nn.Module) -> ByModule:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from aabench.errors import AABenchError
-from aabench.layers import AttentionCore
+from aabench.layers import AttentionCore, AWConv2d
 from aabench.profile.conventions import MAC_KINDS, weigh
 from aabench.profile.counters import ByModule, fvcore_macs, torch_macs
 from aabench.profile.formulas import FORMULAS, Shape, Work
@@ -78,6 +78,8 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
     for module in model.modules():
         if isinstance(module, AttentionCore):
             module.attention = "explicit"
+        elif isinstance(module, AWConv2d):
+            module.form = "grouped"
     skip_normalisation(model)
     x = images(model, size, batch)
     recorder = FormulaRecorder(model)

@@ -17,6 +17,7 @@ from aabench.layers import (
     CBAM,
     GALA,
     AttentionCore,
+    AWConv2d,
     AxialAttention,
     DenseImplicitAttention,
     EfficientAttention,
@@ -61,6 +62,14 @@ def conv2d(module: nn.Conv2d, shapes: tuple[Shape, ...]) -> Work:
     )
     outputs = batch * module.out_channels * cells
     return Work({"conv": outputs * taps}, outputs)
+
+
+def attention_weighted(module: AWConv2d, shapes: tuple[Shape, ...]) -> Work:
+    """(N, C1, H, W): the multiply-adds of its convolution; pooling, one operation an input element, and scaling the
+    kernel, one an element for each sample. As in :func:`gate`.
+    """
+    operations, activations = conv2d(module, shapes)
+    return Work({**operations, "gate": prod(shapes[0]) + shapes[0][0] * module.weight.numel()}, activations)
 
 
 def _padding(module: nn.Conv2d, axis: int) -> int:
@@ -188,6 +197,7 @@ def spatial_group_enhance(module: SpatialGroupEnhance, shapes: tuple[Shape, ...]
 
 FORMULAS: Mapping[type[nn.Module], Formula] = {
     nn.Conv2d: conv2d,
+    AWConv2d: attention_weighted,
     nn.Linear: linear,
     AttentionCore: attention_core,
     EfficientAttention: efficient_attention,

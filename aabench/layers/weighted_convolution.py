@@ -1,0 +1,147 @@
+"""Convolution with a kernel for each sample, the same kernel scaled: one interface to four forms with the same values.
+
+- ``grouped`` makes all samples' kernels and runs one convolution with samples as groups, as one would by hand.
+- ``chunked`` does so for few samples at a time, see :mod:`aabench.layers.chunked_convolution`.
+- ``taps`` makes none: :mod:`aabench.layers.tap_convolution`. The factors are the same for all input channels, and there
+  are no groups.
+- ``gate`` scales the output of a plain convolution, or its input. The factors are the same for all taps, and for all
+  input channels or all output channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from aabench.layers.chunked_convolution import CHUNK_BYTES, as_groups, chunked_convolution, output_shape
+from aabench.layers.tap_convolution import tap_convolution
+
+FORMS = ("auto", "grouped", "chunked", "taps", "gate")
+
+TAPS_FROM = 4
+"""Input channels for each pixel of the output from which the taps are taken, as ``make bench`` shows on two CPU cores
+(tests/bench/test_weighted_convolution.py). Not measured on a GPU yet."""
+
+
+def weighted_convolution(
+    x: Tensor,
+    kernel: Tensor,
+    factor: Tensor,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+    *,
+    form: str = "auto",
+) -> Tensor:
+    """``conv2d(x[n], kernel * factor[n])`` for each sample n.
+
+    Args:
+        x: (N, C1, H, W).
+        kernel: (C2, C1 / groups, h, w).
+        factor: (N, C2, C1 / groups, h, w), or 1 in the place of any but N: the same for all along that axis.
+        stride: as in ``conv2d``, of rows and columns.
+        padding: likewise, with zeros.
+        dilation: likewise.
+        groups: likewise.
+        form: one of FORMS; ``auto`` is what :func:`choose` says.
+
+    Returns:
+        (N, C2, H_out, W_out).
+
+    Raises:
+        ValueError: an unknown form, or one that these factors or groups do not allow.
+    """
+    x, kernel, factor = _autocast(x, kernel, factor)
+    if form == "auto":
+        form = choose(kernel, factor, output_shape(x, kernel, stride, padding, dilation), groups)
+    if form not in FORMS:
+        raise ValueError(f"form is one of {', '.join(FORMS)}, not {form!r}")
+    _check(form, kernel, factor, groups)
+    if form == "grouped":
+        return grouped_convolution(x, kernel, factor, stride, padding, dilation, groups)
+    if form == "gate":
+        return gated_convolution(x, kernel, factor, stride, padding, dilation, groups)
+    if form == "taps":
+        taps: Tensor = tap_convolution(x, kernel, factor, stride, padding, dilation)
+        return taps
+    chunked: Tensor = chunked_convolution(x, kernel, factor, stride, padding, dilation, groups)
+    return chunked
+
+
+def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -> str:
+    """The form expected to be fastest, with no more than CHUNK_BYTES of kernels kept for backward.
+
+    A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
+
+    Args:
+        kernel: (C2, C1 / groups, h, w).
+        factor: as for :func:`weighted_convolution`.
+        output: (N, C2, H_out, W_out).
+        groups: of the convolution.
+    """
+    if _is_gate(factor, groups):
+        return "gate"
+    if _has_taps(kernel, factor, groups) and kernel.shape[1] >= TAPS_FROM * output[2] * output[3]:
+        return "taps"
+    return "grouped" if output[0] * kernel.nbytes <= CHUNK_BYTES else "chunked"
+
+
+def grouped_convolution(
+    x: Tensor,
+    kernel: Tensor,
+    factor: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """With the kernels of all samples in memory, and kept for backward."""
+    kernels = (kernel * factor).flatten(0, 1)
+    out = torch.conv2d(as_groups(x), kernels, None, stride, padding, dilation, groups * len(x))
+    return out.view(output_shape(x, kernel, stride, padding, dilation))
+
+
+def gated_convolution(
+    x: Tensor,
+    kernel: Tensor,
+    factor: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """A plain convolution of which the output channels are scaled, or else the input channels."""
+    scale = factor.flatten(1)[..., None, None]
+    if factor.shape[2] == 1:
+        return torch.conv2d(x, kernel, None, stride, padding, dilation, groups) * scale
+    return torch.conv2d(x * scale, kernel, None, stride, padding, dilation, groups)
+
+
+def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """In autocast's data type where that is on: operators of our own are not among those that it casts for."""
+    device = tensors[0].device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return tuple(t.to(torch.get_autocast_dtype(device)) for t in tensors)
+    return tensors
+
+
+def _check(form: str, kernel: Tensor, factor: Tensor, groups: int) -> None:
+    if form == "gate" and not _is_gate(factor, groups):
+        needs = "one factor an output channel, or without groups an input channel"
+    elif form == "taps" and not _has_taps(kernel, factor, groups):
+        needs = "factors that are the same for all input channels, and no groups"
+    else:
+        return
+    raise ValueError(f"form {form} takes {needs}; got factors {tuple(factor.shape)} and groups={groups}")
+
+
+def _is_gate(factor: Tensor, groups: int) -> bool:
+    _, outputs, inputs, *taps = factor.shape
+    return taps == [1, 1] and (inputs == 1 or (outputs == 1 and groups == 1))
+
+
+def _has_taps(kernel: Tensor, factor: Tensor, groups: int) -> bool:
+    return groups == 1 and factor.shape[1:] == (kernel.shape[0], 1, *kernel.shape[2:])
