@@ -1,4 +1,4 @@
-"""ResNet-18, plain and attention augmented: the networks of EAANet's abstract (sheet eaanet.md, sections 1 and 2).
+"""ResNet-18 attention augmented: the networks of EAANet's abstract (sheet eaanet.md, sections 1 and 2).
 
 The paper's body is not at hand. What is augmented, and how, is the sheet's own choice (`derived`): both 3x3
 convolutions of every block in the last three stages, at full resolution, kappa = v = 0.25, 8 heads, and no least key
@@ -7,7 +7,7 @@ channels.
 
 from __future__ import annotations
 
-from aabench.models.parts import Conv3x3, Network, Size, augmented, conv3x3, no_gate
+from aabench.models.parts import Network, Size, augmented, conv3x3, no_gate
 from aabench.models.resnet import BasicBlock, ResNet
 
 
@@ -15,27 +15,6 @@ class BothConvsBlock(BasicBlock):
     """Both of its 3x3 convolutions may be augmented."""
 
     second_augmented = True
-
-
-def _resnet18(
-    *,
-    input_size: Size,
-    num_classes: int,
-    width: int = 64,
-    stem: str = "imagenet",
-    conv_of_stage: tuple[Conv3x3, ...] = (conv3x3,) * 4,
-) -> ResNet:
-    return ResNet(
-        BothConvsBlock,
-        (2, 2, 2, 2),
-        conv_of_stage,
-        no_gate,
-        no_gate,
-        width=width,
-        stem=stem,
-        input_size=input_size,
-        num_classes=num_classes,
-    )
 
 
 def _aa_resnet18(
@@ -65,13 +44,17 @@ def _aa_resnet18(
         mechanism_size=mechanism_size,
         attention=attention,
     )
-    return _resnet18(
-        input_size=input_size,
-        num_classes=num_classes,
+    return ResNet(
+        BothConvsBlock,
+        (2, 2, 2, 2),
+        (conv3x3, conv, conv, conv),
+        no_gate,
+        no_gate,
         width=width,
         stem=stem,
-        conv_of_stage=(conv3x3, conv, conv, conv),
+        input_size=input_size,
+        num_classes=num_classes,
     )
 
 
-NETWORKS: dict[str, Network] = {"resnet18": _resnet18, "aa_resnet18": _aa_resnet18}
+NETWORKS: dict[str, Network] = {"aa_resnet18": _aa_resnet18}

@@ -1,9 +1,9 @@
-"""ResNet-34/50/101/152 for ImageNet: plain, gated (SE, CBAM, GALA, BAM) and augmented (AA, Tables 2, 3, 6, 7).
+"""ResNet-18/34/50/101/152: plain, gated (SE, CBAM, GALA, SGE, BAM) and augmented (AA, Tables 2, 3, 6, 7).
 
 Module names are torchvision's, so that its weights load into the plain networks. The stride sits on the 3x3
 convolution (v1.5). An augmented network has AAConv2d in place of the 3x3 convolution of every bottleneck (the first
 one of every basic block) in the last three stages; the first of these stages, 28x28 at 224 pixels, is pooled.
-SE, CBAM and GALA end every block, before the shortcut is added; BAM stands between the stages.
+SE, CBAM, GALA and SGE end every block, before the shortcut is added; BAM stands between the stages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from aabench.layers import BAM, CBAM, GALA, SqueezeExcite
+from aabench.layers import BAM, CBAM, GALA, SpatialGroupEnhance, SqueezeExcite
 from aabench.models.classifier import Classifier, initialise
 from aabench.models.parts import Conv3x3, Gate, Network, Size, augmented, conv3x3, no_gate, reduced
 
@@ -144,6 +144,7 @@ def _projection(in_channels: int, out_channels: int, stride: int) -> nn.Sequenti
 
 
 _DEPTHS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
+    18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
     50: (Bottleneck, (3, 4, 6, 3)),
     101: (Bottleneck, (3, 4, 23, 3)),
@@ -158,6 +159,7 @@ def _resnet(
     num_classes: int,
     width: int = 64,
     extra_projection: bool = False,
+    stem: str = "imagenet",
     gate: Gate = no_gate,
     stage_gate: Gate = no_gate,
     conv_of_stage: tuple[Conv3x3, ...] = (conv3x3,) * 4,
@@ -171,6 +173,7 @@ def _resnet(
         stage_gate,
         width=width,
         extra_projection=extra_projection,
+        stem=stem,
         input_size=input_size,
         num_classes=num_classes,
     )
@@ -183,6 +186,7 @@ def _se_resnet(
     num_classes: int,
     width: int = 64,
     extra_projection: bool = False,
+    stem: str = "imagenet",
     reduction: int = 16,
     gate_bias: bool = False,
 ) -> ResNet:
@@ -192,6 +196,7 @@ def _se_resnet(
         num_classes=num_classes,
         width=width,
         extra_projection=extra_projection,
+        stem=stem,
         gate=partial(SqueezeExcite, reduction=reduction, bias=gate_bias),
     )
 
@@ -206,6 +211,11 @@ def _gated_resnet(
     reduction: int = 16,
 ) -> ResNet:
     gate = partial(layer, reduction=reduction)
+    return _resnet(layers, input_size=input_size, num_classes=num_classes, width=width, gate=gate)
+
+
+def _sge_resnet(layers: int, *, input_size: Size, num_classes: int, width: int = 64, groups: int = 64) -> ResNet:
+    gate = partial(SpatialGroupEnhance, groups=groups)
     return _resnet(layers, input_size=input_size, num_classes=num_classes, width=width, gate=gate)
 
 
@@ -252,6 +262,7 @@ NETWORKS: dict[str, Network] = {
     **{f"se_resnet{layers}": partial(_se_resnet, layers) for layers in _DEPTHS},
     "cbam_resnet50": partial(_gated_resnet, 50, CBAM),
     "gala_resnet50": partial(_gated_resnet, 50, GALA),
+    "sge_resnet50": partial(_sge_resnet, 50),
     "bam_resnet50": partial(_bam_resnet, 50),
     "aa_resnet34": partial(_aa_resnet, 34, kappa=0.25, upsilon=0.25),
     **{f"aa_resnet{layers}": partial(_aa_resnet, layers) for layers in (50, 101, 152)},

@@ -8,6 +8,7 @@ from torch import nn
 from aabench.errors import AABenchError
 from aabench.layers import BAM, CBAM, GALA
 from aabench.models import (
+    attention_weighted,
     cifar_resnet,
     create_model,
     eaa_resnet,
@@ -23,8 +24,8 @@ from aabench.models import (
 SMALL = {
     "plugged_resnext": {"depth": 11, "cardinality": 2, "base_width": 8},
     "plugged_wide": {"depth": 10, "width": 1},
-    "plugged_cifar": {"depth": 11, "width": 8},
-    "plugged_pre": {"depth": 11, "width": 8},
+    "plugged_cifar": {"depth": 11, "width": 16},
+    "plugged_pre": {"depth": 11, "width": 16},
     "squeezenet": {},
     "wide": {"depth": 10, "width": 2},
     "cifar": {},
@@ -37,7 +38,7 @@ AA_SMALL = {"num_heads": 1}
 def small(name, size=32):
     arguments = next(arguments for kind, arguments in SMALL.items() if kind in name)
     return create_model(
-        name, input_size=size, num_classes=7, **arguments, **(AA_SMALL if name.startswith("aa") else {})
+        name, input_size=size, num_classes=7, **arguments, **(AA_SMALL if name.startswith(("aa", "aw_aa")) else {})
     )
 
 
@@ -202,7 +203,17 @@ def test_another_size_is_an_error_that_names_both():
 
 
 def test_no_two_networks_have_one_name():
-    modules = (cifar_resnet, eaa_resnet, mnasnet, plugged_preresnet, plugged_resnet, resnet, squeezenet, wide_resnet)
+    modules = (
+        attention_weighted,
+        cifar_resnet,
+        eaa_resnet,
+        mnasnet,
+        plugged_preresnet,
+        plugged_resnet,
+        resnet,
+        squeezenet,
+        wide_resnet,
+    )
     assert sum(len(module.NETWORKS) for module in modules) == len(list_models())
 
 
@@ -214,8 +225,12 @@ def test_wildcards():
     ("name", "arguments", "message"),
     [
         ("aa_resnet51", {}, r"unknown model 'aa_resnet51'; did you mean aa_resnet50"),
-        ("resnet50", {"kappa": 0.2}, "resnet50 takes no argument 'kappa'; it takes width, extra_projection$"),
-        ("resnet50", {"gate": nn.Identity}, "resnet50 takes no argument 'gate'; it takes width, extra_projection$"),
+        ("resnet50", {"kappa": 0.2}, "resnet50 takes no argument 'kappa'; it takes width, extra_projection, stem$"),
+        (
+            "resnet50",
+            {"gate": nn.Identity},
+            "resnet50 takes no argument 'gate'; it takes width, extra_projection, stem$",
+        ),
         ("aa_resnet50", {"kappa": "abc"}, "model aa_resnet50: kappa='abc': Input should be a valid number"),
         ("aa_resnet18", {"pooled": "false"}, "model aa_resnet18: pooled='false': Input should be a valid boolean"),
         (
