@@ -229,7 +229,7 @@ def test_wildcards():
         (
             "resnet50",
             {"gate": nn.Identity},
-            "resnet50 takes no argument 'gate'; it takes width, extra_projection, stem$",
+            "no argument 'gate'; it takes width, extra_projection, stem$",
         ),
         ("aa_resnet50", {"kappa": "abc"}, "model aa_resnet50: kappa='abc': Input should be a valid number"),
         ("aa_resnet18", {"pooled": "false"}, "model aa_resnet18: pooled='false': Input should be a valid boolean"),
