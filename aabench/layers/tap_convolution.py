@@ -76,7 +76,7 @@ def _backward(
         dkernel[tap.at] = scaled.t() @ inputs.flatten(0, 2)
         dpadded[tap.window] += (scaled @ weight).view(inputs.shape)
     top, left = padding
-    dx = dpadded[:, top : top + x.shape[2], left : left + x.shape[3]].to(x.dtype, memory_format=torch.contiguous_format)
+    dx = dpadded[:, top : top + x.shape[2], left : left + x.shape[3]].to(x.dtype).contiguous()
     return dx.permute(0, 3, 1, 2), dkernel, dfactor
 
 
