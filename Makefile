@@ -48,7 +48,7 @@ report: $(STAMP) ## Measure what needs no data, judge the claims, and write repo
 	$(BIN)/aabench profile $(MECHANISMS) --predict --mode train --batch 8 --res 64,128,256,512
 	$(BIN)/aabench report
 
-bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json
+bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json and bench.md
 	@mkdir -p reports
 	$(BIN)/pytest tests/bench --benchmark-only --benchmark-json=reports/bench.json
 
