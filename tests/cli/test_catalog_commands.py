@@ -17,7 +17,7 @@ def test_list_filters(capsys):
     assert aabench("list", "--model", "se_resnet*") == 0
     out = capsys.readouterr().out
     assert "se-resnet152" in out
-    assert "4 of " in out
+    assert "7 of " in out
     assert "aa-resnet50" not in out
 
 
