@@ -104,6 +104,34 @@ def test_explain_names_a_source_for_every_setting(capsys):
     assert all("aanet.md" in line or "ours" in line or "CIFAR-100's own" in line for line in settings.values()), lines
 
 
+def test_explain_lists_what_is_assumed(capsys):
+    assert aabench("explain", "aw-resnet101") == 0
+    lines = capsys.readouterr().out.splitlines()
+    options = "aw_reduction, aw_expansion, aw_gate, aw_norm, aw_bias, aw_placement"
+    assert f"assumed, as the paper's own are not known: {options}, input_size, normalisation, resize" in lines
+    settings = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert settings["aw_gate"].endswith("ours (unspecified; awconv.md section 2): others are none, tanh")
+    assert "second-hand" in settings["aw_residual"]
+    assert "pooled to the kernel's size: must be" in settings["model"]
+
+
+def test_explain_wraps_on_a_terminal(capsys, monkeypatch):
+    """The source keeps to its column."""
+    assert aabench("explain", "aw-resnet101") == 0
+    whole = capsys.readouterr().out.splitlines()[2]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert aabench("explain", "aw-resnet101") == 0
+    lines = capsys.readouterr().out.splitlines()
+    end = next(n for n, line in enumerate(lines) if line.startswith("  aw_reduction"))
+    wrapped = lines[2:end]
+    column = wrapped[0].index("awconv.md")
+    assert len(wrapped) > 2
+    assert max(map(len, wrapped)) <= 80
+    assert {line[:column].strip() for line in wrapped[1:]} == {""}
+    assert " ".join(" ".join(wrapped).split()) == " ".join(whole.split())
+
+
 def test_show_and_explain_a_search(capsys):
     assert aabench("show", "ean-se-resnet164") == 0
     line = "search  ean-cifar100: 300 steps of 3 schemes, scored on 50 training images a class"

@@ -231,4 +231,4 @@ def test_the_catalogs_commands_know_protocols(capsys):
     assert "baselines   resnet18-cifar100, aa-resnet18-cifar100" in shown
     assert "seed_spread above resnet18-cifar100  [Abstract, C4: " in shown
     assert aabench("explain", "eaanet") == 0
-    assert "num_heads            2                ours" in capsys.readouterr().out
+    assert "  num_heads      2    ours" in capsys.readouterr().out
