@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from aabench.catalog import Catalog, Protocol, SchemeSearch
+
+UNKNOWN = "ours (unspecified"
+"""How the source of a setting begins that no sheet gives."""
+
+WIDEST = 30
+"""Characters of the widest column of values; a longer value moves its own line's source."""
 
 
 def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of `aabench list`.")]) -> None:
@@ -34,6 +43,8 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
         settings["torchvision_weights"] = chosen.torchvision_weights
     typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
     _print("task", settings, source)
+    if assumed := [key for key in settings if source[key].startswith(UNKNOWN)]:
+        typer.echo(f"assumed, as the paper's own are not known: {', '.join(assumed)}")
     for sweep in catalog.sweeps_of(task):
         _print(f"sweep {sweep.name}", sweep.settings(), sweep.source)
     if recipe is not None:
@@ -67,7 +78,19 @@ def _explain_protocol(protocol: Protocol, catalog: Catalog) -> None:
 
 
 def _print(title: str, settings: dict[str, Any], source: dict[str, str]) -> None:
-    typer.echo(f"{title}")
-    for key, value in settings.items():
-        shown = " ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
-        typer.echo(f"  {key:<20} {shown:<16} {source[key]}")
+    """A line a setting: name, value and source, below each other; on a terminal, wrapped within the source's column."""
+    typer.echo(title)
+    values = {key: _shown(value) for key, value in settings.items()}
+    keys, shown = (max((len(text) for text in texts), default=0) for texts in (values, values.values()))
+    shown = min(shown, WIDEST)
+    for key, value in values.items():
+        begin, indent = f"  {key:<{keys}}  {value:<{shown}}  ", " " * (keys + shown + 6)
+        if not sys.stdout.isatty():
+            typer.echo(begin + source[key])
+            continue
+        columns = max(shutil.get_terminal_size().columns, len(indent) + WIDEST)
+        typer.echo(textwrap.fill(source[key], columns, initial_indent=begin, subsequent_indent=indent))
+
+
+def _shown(value: Any) -> str:
+    return " ".join(str(item) for item in value) if isinstance(value, (tuple, list)) else str(value)

@@ -12,7 +12,7 @@ from aabench.record import Measurement, Value
 from aabench.verify import Verdict
 
 CLAIM_COLUMNS = (
-    *("claim", "paper", "table", "row", "task", "metric", "kind", "baseline", "sweep"),
+    *("claim", "paper", "table", "row", "task", "metric", "kind", "up_to", "baseline", "sweep"),
     *("source", "printed", "printed_unit"),
     *("low", "high", "verdict", "measured", "unit", "convention", "interval_low", "interval_high", "n", "n_of"),
     *("reason", "rows"),
@@ -42,7 +42,7 @@ def _claim_line(verdict: Verdict) -> dict[str, Any]:
         "claim": claim.id,
         **{
             name: getattr(claim, name)
-            for name in ("paper", "table", "row", "task", "metric", "kind", "baseline", "sweep")
+            for name in ("paper", "table", "row", "task", "metric", "kind", "up_to", "baseline", "sweep")
         },
         "source": claim.tag,
         "printed": claim.value.printed if claim.value else None,

@@ -151,6 +151,11 @@ def test_what_only_some_tasks_set_is_changed_for_these(tmp_path):
             "p/one.toml: protocol[versus].scaled.changes: warmup_epochs (11.0) exceeds",
         ),
         (
+            "epochs = 2,",
+            "milestones = [1],",
+            "p/one.toml: protocol[versus].scaled.changes: milestones go with schedule",
+        ),
+        (
             "input_size = 16 }",
             "input_size = 0 }",
             "p/one.toml: protocol[versus].scaled.changes.input_size: Input should",

@@ -61,6 +61,7 @@ def claim(**changes):
 
 ORDINAL = {"kind": "ordinal", "value": None, "baseline": "b"}
 LATENCY = {"metric": "latency_ms", "kind": "delta", "value": "+12 %", "baseline": "b", "sweep": "s"}
+UP_TO = {"kind": "delta", "value": "+0.57 points", "baseline": "b", "up_to": True}
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,7 @@ LATENCY = {"metric": "latency_ms", "kind": "delta", "value": "+12 %", "baseline"
     [
         ({}, "top1", "77.7 %"),
         ({"kind": "delta", "value": "+1.3 points", "baseline": "b"}, "top1", "+1.3 points over b"),
+        (UP_TO, "top1", "up to +0.57 points over b"),
         (ORDINAL, "top1", "above b"),
         ({**ORDINAL, "metric": "memory", "sweep": "s"}, "memory (s)", "below b"),
         ({**ORDINAL, "metric": "params"}, "params", "below b"),
@@ -105,6 +107,10 @@ def test_what_a_claim_says(changes, measure, saying):
         ({"metric": "memory", **ORDINAL}, "needs a sweep"),
         ({"metric": "flops", **ORDINAL, "kind": "growth"}, "needs a sweep"),
         ({**ORDINAL, "sweep": "s"}, "takes no sweep"),
+        ({"up_to": True}, "up_to goes with kind 'delta' and a value in points"),
+        ({**ORDINAL, "up_to": True}, "up_to goes with kind 'delta'"),
+        ({**UP_TO, "value": None, "unspecified": True}, "up_to goes with kind 'delta' and a value"),
+        ({**LATENCY, "value": "+12 %", "up_to": True}, "up_to goes with kind 'delta' and a value in points"),
         ({"metric": "memory", **ORDINAL, "value": "+1 %", "sweep": "s"}, "takes no value"),
         ({**LATENCY, "value": "+12 points"}, "latency_ms is given in %, not points"),
         ({**LATENCY, "value": None}, "needs a value"),

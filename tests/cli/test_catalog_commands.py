@@ -17,7 +17,7 @@ def test_list_filters(capsys):
     assert aabench("list", "--model", "se_resnet*") == 0
     out = capsys.readouterr().out
     assert "se-resnet152" in out
-    assert "4 of " in out
+    assert "7 of " in out
     assert "aa-resnet50" not in out
 
 
@@ -102,6 +102,34 @@ def test_explain_names_a_source_for_every_setting(capsys):
     assert "second-hand" in settings["weight_decay"]
     assert "ours" in settings["nesterov"]
     assert all("aanet.md" in line or "ours" in line or "CIFAR-100's own" in line for line in settings.values()), lines
+
+
+def test_explain_lists_what_is_assumed(capsys):
+    assert aabench("explain", "aw-resnet101") == 0
+    lines = capsys.readouterr().out.splitlines()
+    options = "aw_reduction, aw_expansion, aw_gate, aw_norm, aw_bias, aw_placement"
+    assert f"assumed, as the paper's own are not known: {options}, input_size, normalisation, resize" in lines
+    settings = {line.split()[0]: line for line in lines if line.startswith("  ")}
+    assert settings["aw_gate"].endswith("ours (unspecified; awconv.md section 2): others are none, tanh")
+    assert "second-hand" in settings["aw_residual"]
+    assert "pooled to the kernel's size: must be" in settings["model"]
+
+
+def test_explain_wraps_on_a_terminal(capsys, monkeypatch):
+    """The source keeps to its column."""
+    assert aabench("explain", "aw-resnet101") == 0
+    whole = capsys.readouterr().out.splitlines()[2]
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert aabench("explain", "aw-resnet101") == 0
+    lines = capsys.readouterr().out.splitlines()
+    end = next(n for n, line in enumerate(lines) if line.startswith("  aw_reduction"))
+    wrapped = lines[2:end]
+    column = wrapped[0].index("awconv.md")
+    assert len(wrapped) > 2
+    assert max(map(len, wrapped)) <= 80
+    assert {line[:column].strip() for line in wrapped[1:]} == {""}
+    assert " ".join(" ".join(wrapped).split()) == " ".join(whole.split())
 
 
 def test_show_and_explain_a_search(capsys):

@@ -1,5 +1,6 @@
 """reproduce PROTOCOL: paired seeds, the two settings, stop and resume, shards, and what wrong input gets."""
 
+import re
 import signal
 
 import pytest
@@ -75,6 +76,7 @@ def test_every_network_with_every_seed_a_row_each_and_the_verdicts(reproduce, lo
     assert "6 trainings to go, 0 in" in out
     assert "minutes, and evaluation on top" in out
     assert out.index("trainings to go") < out.index("1/6 resnet18-cifar100, seed 0")
+    assert re.search(r"under the scaled-down: ours, tiny: \S+: [+-]\d+\.\d\d points", out)
     assert "`aabench reproduce eaanet --protocol full --seeds 3` measures it" in out
     for row in read(log).rows:
         expected = {"protocol": "scaled-down: ours, tiny", **TINY}
@@ -229,4 +231,4 @@ def test_the_catalogs_commands_know_protocols(capsys):
     assert "baselines   resnet18-cifar100, aa-resnet18-cifar100" in shown
     assert "seed_spread above resnet18-cifar100  [Abstract, C4: " in shown
     assert aabench("explain", "eaanet") == 0
-    assert "num_heads            2                ours" in capsys.readouterr().out
+    assert "  num_heads      2    ours" in capsys.readouterr().out

@@ -253,6 +253,9 @@ def test_claims_csv_has_a_line_a_claim(files: dict[str, bytes], catalog: Catalog
     assert (line["printed"], line["printed_unit"], line["source"]) == ("25.8", "M", "printed")
     assert (float(line["low"]), float(line["high"])) == (25_750_000, 25_850_000)
     assert (line["measured"], line["verdict"], line["rows"]) == ("25809392", "verified", "row0")
+    largest = {line["claim"] for line in lines if line["up_to"] == "True"}
+    assert "awconv/abstract/aw-se-resnet50-vs-se-resnet50-awconv/top1" in largest
+    assert "awconv/abstract/aw-resnet101-vs-resnet101-awconv/top1" not in largest
 
 
 def test_measurements_csv_has_a_line_a_value(log: Log, files: dict[str, bytes]) -> None:

@@ -74,6 +74,18 @@ def test_the_best_candidate_is_judged_with_the_interval_of_all(with_protocol, tr
     assert "lies above 0" in verdict.reason
 
 
+def test_a_single_candidate_is_no_best_of_several(with_protocol, trained):
+    single = with_protocol.protocols["both"].model_copy(update={"candidates": ("aa-net",)})
+    top1 = {name: TOP1[name] for name in ("plain-net", "aa-net")}
+    catalog = with_protocol.model_copy(update={"protocols": {"both": single}})
+    verdict = judge(on_protocol("top1"), trained(top1=top1), catalog)
+    bounds = stats.ttest_1samp([0.2, 0.1, 0.4], 0).confidence_interval(0.95)
+    assert verdict.interval == pytest.approx((bounds.low, bounds.high))
+    assert verdict.reason.startswith(
+        "aa-net: +0.23 points [-0.15, +0.61] (3 paired seeds, Student) over plain-net holds 0; "
+    )
+
+
 def test_no_candidate_as_good_as_the_baseline_contradicts(with_protocol, trained):
     worse = {**TOP1, "aa-net": [60.2, 61.1, 60.9], "known-net": [50.2, 51.1, 50.9]}
     verdict = judge(on_protocol("top1"), trained(top1=worse), with_protocol)
