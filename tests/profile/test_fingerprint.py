@@ -2,6 +2,7 @@
 
 import inspect
 from functools import cache
+from unittest.mock import patch
 
 import pytest
 
@@ -10,7 +11,7 @@ from aabench.catalog.schema import Quantity
 from aabench.errors import AABenchError
 from aabench.models import attention_weighted, create_model
 from aabench.models.attention_weighted import GRID, WITHOUT_TRACE
-from aabench.profile import count, count_settings
+from aabench.profile import Fingerprint, Setting, count, count_settings
 from aabench.profile.counting import formula_macs
 
 DEFAULT = {
@@ -36,14 +37,29 @@ def task(model, data="imagenet", input_size=224, **arguments):
     )
 
 
+TINY = {"model": "aw_plugged_cifar_resnet", "data": "cifar100", "input_size": 32, "depth": 11}
+AXES = (("aw_expansion", ("input", "output")), ("aw_placement", ("3x3",)))
+
+
 @cache
-def of(model, **arguments):
-    """The whole grid of a network, once a session."""
-    return count_settings(task(model, **arguments))
+def of(model, grid=(), **arguments):
+    """The grid of a network, or a part of it, once a session."""
+    with patch.dict(GRID, dict(grid)):
+        return count_settings(task(model, **arguments))
 
 
 def small():
-    return of("aw_resnet18", data="cifar100", input_size=32, width=32)
+    return of(**TINY, width=32)
+
+
+def resnet50():
+    """Of its 3x3 convolutions, with A the same over one of the axes: a third of the grid, which is enough here."""
+    return of("aw_resnet50", AXES)
+
+
+def differing(setting):
+    """The arguments that are not our default."""
+    return {name for name, value in setting.arguments.items() if value != DEFAULT[name]}
 
 
 def printed(text):
@@ -74,33 +90,19 @@ def test_every_setting_is_there_once_by_parameters():
 
 
 def test_the_parameters_of_the_sheet():
-    by_arguments = {tuple(setting.arguments.values()): setting.params for setting in of("aw_resnet101").settings}
-    params = {
-        (reduction, placement): by_arguments[reduction, "input", False, False, placement]
-        for reduction in (4, 8, 16, 32)
-        for placement in ("3x3", "all")
-    }
-    assert params == {
-        (4, "3x3"): 45_734_952,
-        (8, "3x3"): 45_142_056,
-        (16, "3x3"): 44_845_608,
-        (32, "3x3"): 44_697_384,
-        (4, "all"): 59_334_696,
-        (8, "all"): 51_941_928,
-        (16, "all"): 48_245_544,
-        (32, "all"): 46_397_352,
-    }
+    found = resnet50().settings
+    by_reduction = {s.arguments["aw_reduction"]: s.params for s in found if differing(s) <= {"aw_reduction"}}
+    assert by_reduction == {4: 26_185_768, 8: 25_871_400, 16: 25_714_216, 32: 25_635_624}
 
 
 def test_a_printed_number_of_parameters():
-    found = of("aw_resnet101").matching(printed("44.85 M"), None)
-    # [44.845 M, 44.855 M): with both norm and bias it is 44,855,260. As many maps an input channel as an output channel
-    # in every 3x3 convolution of a bottleneck: the two axes cost the same.
+    found = of("aw_resnet101", (*AXES, ("aw_reduction", (16, 8)))).matching(printed("44.85 M"), None)
+    # [44.845 M, 44.855 M): with both norm and bias it is 44,855,260. Every 3x3 convolution of a bottleneck has as many
+    # input as output channels, so that the two axes cost the same.
     assert [setting.params for setting in found] == [44_845_608] * 2 + [44_846_624] * 2 + [44_854_244] * 2
     assert found[0].arguments == DEFAULT
     assert {setting.arguments["aw_reduction"] for setting in found} == {16}
-    assert {setting.arguments["aw_placement"] for setting in found} == {"3x3"}
-    assert {setting.arguments["aw_expansion"] for setting in found} == {"input", "output"}
+    assert [setting.arguments["aw_expansion"] for setting in found] == ["input", "output"] * 3
 
 
 @pytest.mark.parametrize(
@@ -113,7 +115,9 @@ def test_a_printed_number_of_parameters():
     ],
 )
 def test_multiply_adds_are_those_of_the_three_counters(arguments):
-    model = create_model("aw_resnet18", input_size=32, num_classes=100, width=32, device="meta", **arguments)
+    model = create_model(
+        "aw_plugged_cifar_resnet", input_size=32, num_classes=100, depth=11, width=32, device="meta", **arguments
+    )
     counted = count(model, 32)
     (setting,) = (s for s in small().settings if s.arguments == {**DEFAULT, **arguments})
     assert setting.params == counted.params
@@ -140,36 +144,48 @@ def test_flops_land_in_either_convention():
 
 
 def test_a_wide_interval_can_hold_both_conventions():
-    found = of("aw_resnet101")
-    number = printed("20 GFLOPs")  # [19.5, 20.5) G
-    assert not any({"macs", "flops"} <= set(setting.landing(number)) for setting in found.settings)
-    number = printed("0 GFLOPs")  # below 0.5 G
-    both = small().settings[0]
-    assert both.landing(number) == ("macs", "flops")
+    setting = Setting({}, 1, {"macs": 600_000_000, "flops": 1_200_000_000})
+    assert setting.landing(printed("1 GFLOPs")) == ("macs", "flops")  # [0.5 G, 1.5 G)
+    assert setting.landing(printed("1.2 GFLOPs")) == ("flops",)
+    assert setting.landing(printed("0.9 GFLOPs")) == ()
+
+
+def test_the_interval_is_half_open():
+    assert Setting({}, 1, {"macs": 50_000_000}).landing(printed("0.1 GFLOPs")) == ("macs",)  # [0.05 G, 0.15 G)
+    assert Setting({}, 1, {"macs": 150_000_000}).landing(printed("0.1 GFLOPs")) == ()
+    ends = tuple(Setting({}, params, {}) for params in (25_849_999, 25_850_000, 25_949_999, 25_950_000))
+    assert Fingerprint(ends, ()).matching(printed("25.9 M"), None) == ends[1:3]
 
 
 def test_two_numbers_intersect():
-    found = of("aw_resnet101")
-    params, flops = printed("44.85 M"), printed("7.80 GFLOPs")
-    assert set(found.matching(params, flops)) == set(found.matching(params, None)) & set(found.matching(None, flops))
-    assert len(found.matching(params, flops)) == 6
-    assert found.matching(params, printed("15.7 GFLOPs")) == ()
+    found = resnet50()
+    # r = 16 and a branch that is not expanded over all: 25,714,216 and up, and 4.09 GMACs for all four.
+    both = found.matching(printed("25.71 M"), printed("4.1 GFLOPs"))
+    assert both == found.matching(printed("25.71 M"), None)
+    assert 0 < len(both) < len(found.matching(None, printed("4.1 GFLOPs")))
+    assert found.matching(printed("25.71 M"), printed("9.9 GFLOPs")) == ()
 
 
 def test_the_nearest_settings_of_a_number_that_none_has():
-    found = of("aw_resnet101")
-    below, above = found.around_params(printed("46.0 M"))
+    below, above = resnet50().around_params(printed("26.0 M"))
     assert below is not None
     assert above is not None
-    assert (below.count, below.convention, below.others) == (45_749_176, None, 1)
-    assert above.count == 46_397_352
-    assert above.setting.arguments == {**DEFAULT, "aw_reduction": 32, "aw_placement": "all"}
-    below, above = found.around_flops(printed("14.5 GFLOPs"))
+    assert below.setting.arguments == {**DEFAULT, "aw_reduction": 8, "aw_norm": True, "aw_bias": True}
+    # The same, with one map an input channel.
+    assert (below.convention, below.others) == (None, 1)
+    assert (above.count, above.others) == (26_185_768, 1)
+    assert above.setting.arguments == {**DEFAULT, "aw_reduction": 4}
+
+
+def test_the_nearest_flops_are_of_either_convention():
+    below, above = resnet50().around_flops(printed("7.9 GFLOPs"))
     assert below is not None
     assert above is not None
     assert (below.convention, above.convention) == ("macs", "flops")
-    assert below.setting.arguments["aw_expansion"] == "none"
-    assert above.setting.arguments["aw_reduction"] == 32
+    assert below.count < 7_850_000_000 < 7_950_000_000 <= above.count
+    # The settings that cost most and least: norm, bias and the axis are not seen.
+    assert (below.setting.arguments, below.others) == ({**DEFAULT, "aw_reduction": 4}, 7)
+    assert (above.setting.arguments, above.others) == ({**DEFAULT, "aw_reduction": 32}, 7)
 
 
 def test_beyond_the_ends_there_is_none():
@@ -180,29 +196,11 @@ def test_beyond_the_ends_there_is_none():
     assert small().around_flops(printed("99 GFLOPs"))[1] is None
 
 
-def test_the_interval_is_half_open():
-    found = small()
-    exact = found.settings[0].params
-    at_low = printed(f"{(exact + 50) / 1e6:.4f} M")
-    assert at_low.interval[0] <= exact < at_low.interval[1]
-    for text, inside in (("0.5 M", True), ("0.4 M", False)):
-        setting = type(found.settings[0])({}, 450_000, {"macs": 1, "flops": 2})
-        assert (setting in type(found)((setting,), ()).matching(printed(text), None)) == inside
-
-
 def test_a_setting_that_cannot_be_built_says_why():
-    found = of("aw_plugged_cifar_resnet", data="cifar100", input_size=32, depth=11)
+    found = of(**TINY, grid=(("aw_norm", (False,)), ("aw_bias", (True,))), width=16)
     assert {unbuilt.arguments["aw_reduction"] for unbuilt in found.unbuilt} == {32}
-    assert (len(found.settings), len(found.unbuilt)) == (72, 24)
+    assert (len(found.settings), len(found.unbuilt)) == (18, 6)
     assert {unbuilt.reason for unbuilt in found.unbuilt} == {"reduction is between 1 and the 16 channels, got 32"}
-
-
-def test_the_arguments_of_the_task_stay():
-    narrow, wide = (
-        next(s for s in of("aw_resnet18", data="cifar100", input_size=32, width=width).settings if s.is_default)
-        for width in (32, 48)
-    )
-    assert narrow.params < wide.params
 
 
 @pytest.mark.parametrize(
@@ -223,10 +221,12 @@ def test_whoever_watches_sees_each_setting():
     seen = []
 
     def watched(settings):
+        assert len(settings) == 8
         for arguments in settings:
-            seen.append(dict(arguments))
+            seen.append(arguments)
             yield arguments
 
-    count_settings(task("aw_resnet18", width=32, input_size=32), watched)
-    assert len(seen) == 96
+    with patch.dict(GRID, {"aw_reduction": (16,), "aw_expansion": ("input",)}):
+        count_settings(task(**TINY), watched)
+    assert len(seen) == 8
     assert seen[0] == DEFAULT
