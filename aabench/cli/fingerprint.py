@@ -67,13 +67,13 @@ def _read(option: str, text: str | None) -> Quantity | None:
     return Quantity.model_validate(f"{match[1]} {units[match[2]]}")
 
 
-def _watched(settings: Sequence[Any]) -> Iterable[Any]:
+def _watched(networks: Sequence[Any]) -> Iterable[Any]:
     """With a bar on stderr, where that is a terminal."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
-    return track(settings, "counting", console=console, transient=True, disable=not console.is_terminal)
+    return track(networks, "counting", console=console, transient=True, disable=not console.is_terminal)
 
 
 def _content(task: Task, found: Fingerprint, params: Quantity | None, flops: Quantity | None) -> dict[str, Any]:

@@ -6,13 +6,16 @@ The settings are :data:`aabench.models.attention_weighted.GRID`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
+
+from torch import nn
 
 from aabench.catalog import Task
 from aabench.catalog.schema import Quantity
 from aabench.errors import AABenchError
+from aabench.layers import AWConv2d
 from aabench.models import create_model
 from aabench.models.attention_weighted import GRID, NETWORKS
 from aabench.profile.counting import formula_macs
@@ -20,8 +23,9 @@ from aabench.profile.counting import formula_macs
 Arguments = Mapping[str, Any]
 """One value for each argument of the grid."""
 
-NO_MULTIPLY_ADDS = ("aw_norm", "aw_bias")
-"""Arguments that change parameters only: settings that differ in these are counted once."""
+BRANCH = ("aw_norm", "aw_bias")
+"""Arguments that add parameters to the branch F1 and no multiply-adds: a network with both is counted, and what each
+adds is taken from its parameters."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def count_settings(task: Task, watched: Callable[[Sequence[Arguments]], Iterable
 
     Args:
         task: its network has AW-convolutions.
-        watched: goes through the settings, and may show how far it is.
+        watched: goes through the networks that are counted, each of several settings; it may show how far that is.
 
     Raises:
         AABenchError: the network has no AW-convolutions, or can be built in no setting.
@@ -121,43 +125,54 @@ def count_settings(task: Task, watched: Callable[[Sequence[Arguments]], Iterable
             f"{task.name} has no AW-convolutions to tell the settings of (model {task.model}); "
             "`aabench list --model 'aw_*'` shows the tasks that have"
         )
-    counts = _Counts(task)
-    for arguments in watched([dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]):
-        counts.add(arguments)
-    if not counts.settings:
-        raise AABenchError(f"{task.name} can be built in no setting: {counts.unbuilt[0].reason}")
-    by_params = sorted(counts.settings, key=lambda setting: setting.params)
-    return Fingerprint(tuple(by_params), tuple(counts.unbuilt))
-
-
-@dataclass
-class _Counts:
-    """Of the settings so far."""
-
-    task: Task
-    settings: list[Setting] = field(default_factory=list)
-    unbuilt: list[Unbuilt] = field(default_factory=list)
-    macs: dict[tuple[Any, ...], int] = field(default_factory=dict)
-
-    def add(self, arguments: Arguments) -> None:
-        task = self.task
+    settings: list[Setting] = []
+    unbuilt: list[Unbuilt] = []
+    for network in watched(_combinations([name for name in GRID if name not in BRANCH])):
+        of_network = [{name: {**network, **branch}[name] for name in GRID} for branch in _combinations(BRANCH)]
         try:
-            model = create_model(
-                task.model,
-                input_size=task.input_size,
-                num_classes=task.num_classes,
-                device="meta",
-                **{**task.arguments, **arguments},
-            )
+            model = _build(task, {**network, **dict.fromkeys(BRANCH, True)})
         except AABenchError as error:
-            self.unbuilt.append(Unbuilt(arguments, str(error.__cause__ or error)))
-            return
-        key = tuple(value for name, value in arguments.items() if name not in NO_MULTIPLY_ADDS)
-        if key not in self.macs:
-            self.macs[key] = formula_macs(model, task.input_size)
-        macs = self.macs[key]
-        params = sum(parameter.numel() for parameter in model.parameters())
-        self.settings.append(Setting(arguments, params, {"macs": macs, "flops": 2 * macs}))
+            unbuilt += [Unbuilt(arguments, str(error.__cause__ or error)) for arguments in of_network]
+        else:
+            settings += _count(model, task.input_size, of_network)
+    if not settings:
+        raise AABenchError(f"{task.name} can be built in no setting: {unbuilt[0].reason}")
+    return Fingerprint(tuple(sorted(settings, key=lambda setting: setting.params)), tuple(unbuilt))
+
+
+def _combinations(names: Sequence[str]) -> list[Arguments]:
+    return [dict(zip(names, values, strict=True)) for values in product(*(GRID[name] for name in names))]
+
+
+def _build(task: Task, arguments: Arguments) -> nn.Module:
+    size, classes = task.input_size, task.num_classes
+    arguments = {**task.arguments, **arguments}
+    return create_model(task.model, input_size=size, num_classes=classes, device="meta", **arguments)
+
+
+def _count(model: nn.Module, input_size: int, settings: Sequence[Arguments]) -> list[Setting]:
+    """The settings of a network that has norms and biases: without them, without one of them, and with both."""
+    macs = formula_macs(model, input_size)
+    counts = {"macs": macs, "flops": 2 * macs}
+    params, branch = _params(model), _branch_params(model)
+    return [
+        Setting(setting, params - sum(branch[name] for name in BRANCH if not setting[name]), counts)
+        for setting in settings
+    ]
+
+
+def _branch_params(model: nn.Module) -> dict[str, int]:
+    """Parameters of the norms, and biases, in all branches F1 of a network that has both."""
+    branches = [module.attention for module in model.modules() if isinstance(module, AWConv2d)]
+    biases = [conv.bias for branch in branches for conv in (branch.reduce, branch.expand)]
+    return {
+        "aw_norm": sum(_params(branch.norm) for branch in branches),
+        "aw_bias": sum(bias.numel() for bias in biases if bias is not None),
+    }
+
+
+def _params(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _around(points: Sequence[Neighbour], number: Quantity) -> tuple[Neighbour | None, Neighbour | None]:

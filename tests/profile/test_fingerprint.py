@@ -217,16 +217,16 @@ def test_what_has_no_fingerprint(tried, reason):
         count_settings(task(model, **arguments))
 
 
-def test_whoever_watches_sees_each_setting():
+def test_whoever_watches_sees_each_network():
     seen = []
 
-    def watched(settings):
-        assert len(settings) == 8
-        for arguments in settings:
+    def watched(networks):
+        assert len(networks) == 4
+        for arguments in networks:
             seen.append(arguments)
             yield arguments
 
-    with patch.dict(GRID, {"aw_reduction": (16,), "aw_expansion": ("input",)}):
-        count_settings(task(**TINY), watched)
-    assert len(seen) == 8
-    assert seen[0] == DEFAULT
+    with patch.dict(GRID, {"aw_reduction": (16, 4), "aw_expansion": ("input",)}):
+        assert len(count_settings(task(**TINY), watched).settings) == 16
+    assert seen[0] == {"aw_reduction": 16, "aw_expansion": "input", "aw_placement": "3x3"}
+    assert len(seen) == 4
