@@ -43,11 +43,7 @@ def check_settings(model: nn.Module, given: Mapping[str, Tensor], file: Path) ->
     Raises:
         AABenchError: they were not; says which settings differ. Or what they say of their settings is damaged.
     """
-    layers = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Conv2d) and f"{name}.weight" in given
-    }
+    layers = dict(_in_common(model, given))
     own = {name for name, layer in layers.items() if isinstance(layer, AWConv2d)}
     theirs = {name for name in layers if f"{name}.attention.reduce.weight" in given}
     if bool(own) != bool(theirs):
@@ -64,6 +60,14 @@ def check_settings(model: nn.Module, given: Mapping[str, Tensor], file: Path) ->
             f"build the model with them ({' '.join(difference.change for difference in differing)}), "
             "or give weights of this setting"
         )
+
+
+def _in_common(model: nn.Module, given: Mapping[str, Tensor]) -> Iterator[tuple[str, nn.Conv2d]]:
+    """The convolutions that weights are for too, by name and kernel size. Other networks may have some of the names."""
+    for name, module in model.named_modules():
+        weight = given.get(f"{name}.weight")
+        if isinstance(module, nn.Conv2d) and weight is not None and tuple(weight.shape[2:]) == module.kernel_size:
+            yield name, module
 
 
 def _of_layers(layers: Mapping[str, nn.Conv2d], given: Mapping[str, Tensor], file: Path) -> Iterator[Difference]:

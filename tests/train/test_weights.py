@@ -111,9 +111,12 @@ def test_what_holds_no_weights(file, content, got):
         load_weights(net(), file)
 
 
+BOTTLENECKS = {"input_size": 32, "num_classes": 7, "depth": 11, "width": 16}
+
+
 def aw(**arguments):
-    """A network of bottlenecks with AW-convolutions."""
-    return create_model("aw_resnet50", input_size=32, num_classes=7, width=32, **arguments)
+    """A network of three bottlenecks with AW-convolutions."""
+    return create_model("aw_plugged_cifar_resnet", **BOTTLENECKS, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -167,29 +170,28 @@ def test_the_placement_is_no_difference_where_there_are_no_1x1_convolutions(file
 
 
 def test_plain_weights_and_aw_convolutions(file):
-    plain, model = create_model("resnet50", input_size=32, num_classes=7, width=32), aw()
+    plain, model = create_model("plugged_cifar_resnet", **BOTTLENECKS), aw()
     torch.save(plain.state_dict(), file)
-    with pytest.raises(
-        AABenchError, match="the model has 16 AW-convolutions where these weights have plain ones; give"
-    ):
+    with pytest.raises(AABenchError, match="the model has 3 AW-convolutions where these weights have plain ones; give"):
         load_weights(model, file)
     torch.save(model.state_dict(), file)
-    with pytest.raises(
-        AABenchError, match="these weights have 16 AW-convolutions where the model has plain ones; give"
-    ):
+    with pytest.raises(AABenchError, match="these weights have 3 AW-convolutions where the model has plain ones; give"):
         load_weights(plain, file)
 
 
 def test_weights_of_another_network_with_aw_convolutions(file):
-    torch.save(create_model("aw_wide_resnet", input_size=32, num_classes=7, depth=10, width=2).state_dict(), file)
+    # Both have a layer1.0.conv1: of 3x3 there, and attended; of 1x1 here, and not.
+    there = create_model("aw_resnet18", input_size=32, num_classes=7, width=16)
+    torch.save(there.state_dict(), file)
+    here = create_model("aw_resnet50", input_size=32, num_classes=7, width=16, device="meta")
     with pytest.raises(AABenchError, match=r"does not fit the model: \d+ missing .*; \d+ unexpected"):
-        load_weights(aw(), file)
+        load_weights(here, file)
 
 
 def test_the_settings_alone_may_be_written_otherwise(file):
     made, model = aw(aw_gate="tanh"), aw(aw_gate="tanh")
     weights = made.state_dict()
-    name = "layer1.0.conv2._extra_state"
+    name = "stages.0.blocks.0.conv2._extra_state"
     settings = json.loads(bytes(weights[name].tolist()))
     weights[name] = as_state(json.dumps(settings, indent=1, sort_keys=True))
     assert len(weights[name]) != len(made.state_dict()[name])
@@ -216,14 +218,14 @@ def as_state(text):
 )
 def test_a_damaged_setting_is_one_line(file, state, said):
     weights = aw().state_dict()
-    weights["layer2.1.conv2._extra_state"] = state
+    weights["stages.2.blocks.0.conv2._extra_state"] = state
     torch.save(weights, file)
     model = aw()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with pytest.raises(AABenchError) as caught:
         load_weights(model, file)
     text = str(caught.value)
-    assert text.startswith(f"{file} is damaged: of layer2.1.conv2, the extra state is {said}")
+    assert text.startswith(f"{file} is damaged: of stages.2.blocks.0.conv2, the extra state is {said}")
     assert "\n" not in text
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
@@ -231,7 +233,9 @@ def test_a_damaged_setting_is_one_line(file, state, said):
 
 def test_weights_that_do_not_say_their_settings_are_listed_as_such(file):
     weights = aw().state_dict()
-    del weights["layer1.0.conv2._extra_state"]
+    del weights["stages.0.blocks.0.conv2._extra_state"]
     torch.save(weights, file)
-    with pytest.raises(AABenchError, match=r"does not fit the model: 1 missing \(layer1.0.conv2._extra_state\); give"):
+    with pytest.raises(
+        AABenchError, match=r"does not fit the model: 1 missing \(stages.0.blocks.0.conv2._extra_state\); give"
+    ):
         load_weights(aw(), file)
