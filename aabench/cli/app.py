@@ -11,6 +11,7 @@ from aabench.cli.audit import audit
 from aabench.cli.compare import compare
 from aabench.cli.doctor import doctor
 from aabench.cli.explain import explain
+from aabench.cli.fingerprint import fingerprint
 from aabench.cli.list import list_tasks
 from aabench.cli.profile import profile
 from aabench.cli.report import report
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command("list")(list_tasks)
 app.command()(show)
 app.command()(explain)
+app.command()(fingerprint)
 app.command()(reproduce)
 app.command()(search)
 app.command()(profile)

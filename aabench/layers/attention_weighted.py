@@ -162,19 +162,35 @@ class AWConv2d(nn.Conv2d):
         """Check that weights were made for these settings.
 
         Raises:
-            ValueError: they were made for others; it names them.
+            ValueError: they were made for others, it names them; or the state holds no settings.
         """
         if differing := self.differing(state):
             raise ValueError(f"these weights of an AWConv2d are for other settings: {differing}")
 
     def differing(self, state: Tensor) -> str:
-        """The settings in which an extra state differs: ``gate none instead of sigmoid``; empty where in none."""
-        theirs = json.loads(bytes(state.tolist()))
+        """The settings in which an extra state differs: ``gate none instead of sigmoid``; empty where in none.
+
+        Raises:
+            ValueError: the state holds no settings.
+        """
+        theirs = self.settings_in(state)
         return ", ".join(
-            f"{name} {theirs.get(name)} instead of {own}"
-            for name, own in self.settings.items()
-            if theirs.get(name) != own
+            f"{name} {theirs[name]} instead of {own}" for name, own in self.settings.items() if theirs[name] != own
         )
+
+    def settings_in(self, state: Tensor) -> dict[str, Any]:
+        """The settings that an extra state holds.
+
+        Raises:
+            ValueError: it holds none.
+        """
+        try:
+            theirs = json.loads(bytes(state.flatten().tolist()))
+        except (TypeError, ValueError) as error:  # no bytes, no text, or no JSON
+            raise ValueError("the extra state is no JSON text of an AWConv2d's settings") from error
+        if not isinstance(theirs, dict) or theirs.keys() != self.settings.keys():
+            raise ValueError(f"the extra state is not of an AWConv2d's settings ({', '.join(self.settings)})")
+        return theirs
 
     def extra_repr(self) -> str:
         """Conv2d's, and the settings."""

@@ -7,11 +7,13 @@ arguments of :class:`~aabench.layers.AWConv2d` begin with ``aw_`` here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from torch import nn
 
 from aabench.layers import AAConv2d, AWConv2d
+from aabench.layers.attention_weighted import EXPANSIONS, GATES
 from aabench.models import eaa_resnet, plugged_preresnet, plugged_resnet, resnet, wide_resnet
 from aabench.models.classifier import initialise
 from aabench.models.parts import Network, Size, joint_signature
@@ -24,6 +26,28 @@ BLOCKS = (BasicBlock, Bottleneck, WideBlock, Block)
 
 PLACEMENTS = {"3x3": ((3, 3),), "all": ((1, 1), (3, 3))}
 """Name -> the kernels that are attended."""
+
+GRID: Mapping[str, tuple[int | bool | str, ...]] = {
+    "aw_reduction": (16, 4, 8, 32),
+    "aw_expansion": EXPANSIONS,
+    "aw_norm": (False, True),
+    "aw_bias": (False, True),
+    "aw_placement": tuple(PLACEMENTS),
+}
+"""Argument -> the values in question (awconv.md, section 2, table), our default first. Each changes what is counted."""
+
+WITHOUT_TRACE: Mapping[str, tuple[bool | str, ...]] = {"aw_gate": tuple(GATES), "aw_residual": (True, False)}
+"""Likewise, of the arguments that change neither parameters nor multiply-adds."""
+
+ARGUMENTS = {
+    "reduction": "aw_reduction",
+    "expansion": "aw_expansion",
+    "gate": "aw_gate",
+    "residual": "aw_residual",
+    "branch_norm": "aw_norm",
+    "branch_bias": "aw_bias",
+}
+"""Setting of an AWConv2d -> the argument of a network that it comes from."""
 
 
 class Weighted:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aabench.profile.counting import Count, Row, count
     from aabench.profile.energy import Energy
     from aabench.profile.executed import Difference, Executed, explain_executed
+    from aabench.profile.fingerprint import Fingerprint, Neighbour, Setting, count_settings
     from aabench.profile.interleaving import interleave
     from aabench.profile.largest import Search, parse_bytes
     from aabench.profile.latency import Latency, measure_latency
@@ -32,14 +33,18 @@ __all__ = [
     "Effort",
     "Energy",
     "Executed",
+    "Fingerprint",
     "Latency",
     "LiveBytes",
+    "Neighbour",
     "Peak",
     "Prediction",
     "Row",
     "Search",
+    "Setting",
     "Way",
     "count",
+    "count_settings",
     "explain_executed",
     "interleave",
     "measure_latency",
@@ -62,14 +67,18 @@ _HOME = {
     "Effort": "way",
     "Energy": "energy",
     "Executed": "executed",
+    "Fingerprint": "fingerprint",
     "Latency": "latency",
     "LiveBytes": "live",
+    "Neighbour": "fingerprint",
     "Peak": "memory",
     "Prediction": "predict",
     "Row": "counting",
     "Search": "largest",
+    "Setting": "fingerprint",
     "Way": "way",
     "count": "counting",
+    "count_settings": "fingerprint",
     "explain_executed": "executed",
     "interleave": "interleaving",
     "measure_latency": "latency",

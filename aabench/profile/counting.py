@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -74,13 +75,7 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
             or the network does not run at this size.
     """
     size = as_pair(input_size)
-    model = shadow(model)
-    for module in model.modules():
-        if isinstance(module, AttentionCore):
-            module.attention = "explicit"
-        elif isinstance(module, AWConv2d):
-            module.form = "grouped"
-    skip_normalisation(model)
+    model = _countable(model)
     x = images(model, size, batch)
     recorder = FormulaRecorder(model)
     with recorder, naming_the_module(model, size):
@@ -99,6 +94,33 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
         output_shape=tuple(output.shape),
         rows=_rows(model, work),
     )
+
+
+def formula_macs(model: nn.Module, input_size: int | tuple[int, int]) -> int:
+    """The multiply-adds of one image by the closed formulas alone: :func:`count`'s number, unchecked, in a tenth of
+    its time. Nothing is allocated or changed.
+
+    Raises:
+        AABenchError: a formula does not cover a layer's settings, or the network does not run at this size.
+    """
+    size = as_pair(input_size)
+    model = _countable(model)
+    recorder = FormulaRecorder(model)
+    with torch.no_grad(), recorder, naming_the_module(model, size):
+        model(images(model, size, batch=1))
+    return sum(multiply_adds(work) for work in recorder.work().values())
+
+
+def _countable(model: nn.Module) -> nn.Module:
+    """A shadow of a model in the forms that every counter sees all multiply-adds of."""
+    model = shadow(model)
+    for module in model.modules():
+        if isinstance(module, AttentionCore):
+            module.attention = "explicit"
+        elif isinstance(module, AWConv2d):
+            module.form = "grouped"
+    skip_normalisation(model)
+    return model
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from aabench.errors import AABenchError, listing
+from aabench.train.attended_weights import EXTRA_STATE, check_settings
 from aabench.train.checkpoint import read_tensors
 
 _ENTRIES = ("ema", "state_dict", "model")
@@ -27,17 +28,19 @@ def load_weights(model: nn.Module, file: Path) -> str:
         Which entry the weights came from; ``state dict`` for a plain one.
 
     Raises:
-        AABenchError: the file is unreadable (see ``read_tensors``) or does not fit; the model is unchanged.
+        AABenchError: the file is unreadable (see ``read_tensors``) or does not fit, or is for other settings of
+            AW-convolution; the model is unchanged.
     """
     entry, found = _state_dict(read_tensors(file), file)
     expected = model.state_dict()
     given = {_own_name(name, expected): value for name, value in found.items()}
+    check_settings(model, given, file)
     missing = [name for name in expected if name not in given and not name.endswith("num_batches_tracked")]
     unexpected = [name for name in given if name not in expected]
     shapes = {
         name: (tuple(given[name].shape), tuple(expected[name].shape))
         for name in expected
-        if name in given and given[name].shape != expected[name].shape
+        if name in given and given[name].shape != expected[name].shape and not name.endswith(EXTRA_STATE)
     }
     if shapes and not missing and not unexpected:
         _check_classes(shapes, getattr(model, "num_classes", None), file)
