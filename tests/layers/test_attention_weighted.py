@@ -36,7 +36,7 @@ def images(channels: int = 6, size: tuple[int, int] = (6, 9), batch: int = 3) ->
 
 def f1(aw: AWConv2d, pooled: Tensor) -> Tensor:
     """Two matrix products over the pooled map (N, C1, h, w), with ReLU between and the gate after."""
-    weights = {name: p for name, p in aw.attention.named_parameters()}
+    weights = dict(aw.attention.named_parameters())
     hidden = torch.einsum("kc,ncij->nkij", weights["reduce.weight"][:, :, 0, 0], pooled)
     if "reduce.bias" in weights:
         hidden = hidden + weights["reduce.bias"][:, None, None]
