@@ -210,7 +210,7 @@ def test_beside_other_attention_every_parameter_gets_a_gradient(
 
 def test_a_checkpoint_of_another_setting_is_refused() -> None:
     state = small("aw_resnet18", aw_gate="tanh").state_dict()
-    with pytest.raises(ValueError, match="for other settings: gate tanh instead of sigmoid$"):
+    with pytest.raises(ValueError, match=r"for other settings: gate tanh instead of sigmoid$"):
         small("aw_resnet18").load_state_dict(state)
 
 
