@@ -35,6 +35,8 @@ class ClaimRow(Frozen):
     table: str | None = None
     tag: Tag | None = None
     kind: Kind = "absolute"
+    up_to: bool = False
+    """See :attr:`aabench.catalog.schema.Claim.up_to`."""
     baseline: str | None = None
     sweep: str | None = None
     values: dict[Metric, Annotated[Quantity | None, BeforeValidator(_known)]] = Field(default_factory=dict)
@@ -71,6 +73,7 @@ def claims(
             "kind": row.kind,
             "value": value,
             "unspecified": metric in row.values and value is None,
+            "up_to": row.up_to,
             "convention": _convention(table, metric),
             "baseline": row.baseline,
             "sweep": row.sweep,

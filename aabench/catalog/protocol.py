@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from aabench.catalog.schema import Argument, Claim, Frozen, Name, Setting, Task
 
+Change = Argument | list[int]
+"""A list as a recipe's ``milestones`` need it; a list, and no tuple, as it comes back from the log."""
+
 METRICS = ("top1", "train_loss", "seed_spread", "diverged")
 """What a claim on a protocol may be on; see :func:`aabench.verify.protocol.judge_protocol`."""
 
@@ -17,7 +20,7 @@ class Scaled(Frozen):
 
     name: Name
     """Rows and verdicts carry it."""
-    changes: Annotated[dict[str, Argument], Field(min_length=1)]
+    changes: Annotated[dict[str, Change], Field(min_length=1)]
     """Recipe fields, ``input_size`` or model arguments, for every task."""
     changes_where_set: dict[str, Argument] = Field(default_factory=dict)
     """Model arguments that only some of the tasks set, and are changed for these."""
@@ -55,14 +58,14 @@ class Protocol(Frozen):
         """All of them, baselines first."""
         return (*self.baselines, *self.candidates)
 
-    def changes(self, setting: Setting, task: Task) -> dict[str, Argument]:
+    def changes(self, setting: Setting, task: Task) -> dict[str, Change]:
         """What a setting changes of one of its tasks; nothing in the full one."""
         if setting == "full":
             return {}
         own = {key: value for key, value in self.scaled.changes_where_set.items() if key in task.arguments}
         return {**self.scaled.changes, **own}
 
-    def altered(self, setting: Setting, task: Task) -> dict[str, Argument]:
+    def altered(self, setting: Setting, task: Task) -> dict[str, Change]:
         """What the rows of a setting carry as ``altered``: its changes, and its name."""
         changes = self.changes(setting, task)
         return {"protocol": self.scaled.title, **changes} if changes else {}

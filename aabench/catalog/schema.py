@@ -166,6 +166,8 @@ class Claim(Frozen):
     convention: str | None = None
     """How the paper counts, for FLOPs. Of an accuracy ``best``, where the paper's is that of the best epoch on the test
     set; None for the last epoch."""
+    up_to: bool = False
+    """The value is the largest of several gains, and the sheet does not name the models: one pair is asked."""
     baseline: str | None = None
     """The task compared with. The claim is on task minus baseline (of a latency: in % of the baseline's), on task >
     baseline (of a cost: task < baseline), or on growing slower with the side than the baseline does."""
@@ -190,12 +192,14 @@ class Claim(Frozen):
 
     @property
     def saying(self) -> str:
-        """What is claimed of it: ``25.8 M``, ``+1.3 points over resnet50``, ``above resnet50``."""
+        """What is claimed of it: ``25.8 M``, ``+1.3 points over resnet50``, ``up to +0.57 points over se-resnet50``,
+        ``above resnet50``.
+        """
         if self.kind == "ordinal":
             return f"{'below' if self.metric in COSTS else 'above'} {self.baseline}"
         if self.kind == "growth":
             return f"grows slower than {self.baseline}"
-        value = str(self.value) if self.value else UNSPECIFIED
+        value = f"{'up to ' if self.up_to else ''}{self.value}" if self.value else UNSPECIFIED
         return f"{value} over {self.baseline}" if self.baseline else value
 
     @model_validator(mode="after")
@@ -216,6 +220,8 @@ class Claim(Frozen):
             raise ValueError(f"a claim of kind {self.kind!r} takes no value")
         if not compares and (self.value is None) != self.unspecified:
             raise ValueError(f'a claim of kind {self.kind!r} needs a value, or "{UNSPECIFIED}" for it')
+        if self.up_to and (self.value is None or self.value.unit != "points"):
+            raise ValueError("up_to goes with kind 'delta' and a value in points")
         if self.value is not None:
             allowed = UNITS_OF[self.metric]
             if not allowed:

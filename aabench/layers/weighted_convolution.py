@@ -15,14 +15,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from aabench.layers.chunked_convolution import CHUNK_BYTES, as_groups, chunked_convolution, output_shape
+from aabench.layers.chunked_convolution import as_groups, chunked_convolution, output_shape
 from aabench.layers.tap_convolution import tap_convolution
 
 FORMS = ("auto", "grouped", "chunked", "taps", "gate")
 
+KEPT_BYTES = 8 * 2**20
+"""Kernels of a whole batch up to which they are made at once, and kept for backward: that is a little faster than to
+make them in chunks, and again in backward. ``make bench`` compares on two CPU cores (tests/bench/test_convolution.py).
+"""
+
 TAPS_FROM = 4
-"""Input channels for each pixel of the output from which the taps are taken, as ``make bench`` shows on two CPU cores
-(tests/bench/test_weighted_convolution.py). Not measured on a GPU yet."""
+"""Input channels for each pixel of the output from which the taps are taken, by the same benchmark. Neither was
+measured on a GPU yet."""
 
 
 def weighted_convolution(
@@ -72,7 +77,7 @@ def weighted_convolution(
 
 
 def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -> str:
-    """The form expected to be fastest, with no more than CHUNK_BYTES of kernels kept for backward.
+    """The form expected to be fastest, with no more than KEPT_BYTES of kernels in memory.
 
     A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
 
@@ -86,7 +91,7 @@ def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -
         return "gate"
     if _has_taps(kernel, factor, groups) and kernel.shape[1] >= TAPS_FROM * output[2] * output[3]:
         return "taps"
-    return "grouped" if output[0] * kernel.nbytes <= CHUNK_BYTES else "chunked"
+    return "grouped" if output[0] * kernel.nbytes <= KEPT_BYTES else "chunked"
 
 
 def grouped_convolution(

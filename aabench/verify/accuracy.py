@@ -24,6 +24,9 @@ Ours: no paper states a tolerance. It is about the deviation between seeds of on
 
 LEVELS: tuple[Level, ...] = ("eval", "train")
 
+GAINS_LESS = "this pair gains less, and the claim is of the best of pairs that the sheet does not name"
+"""Why a gain below an "up to" contradicts nothing, and no seed would change that."""
+
 
 def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdict:
     """Judge a claim on top-1, top-5 or AP by the training runs in the log, or by the evaluation where none is there.
@@ -44,6 +47,8 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
     if status == "underpowered":
         plan = plan_seeds(claim, catalog, rows)
         why += f"; {plan}" if plan else ""
+    elif status == "contradicted" and _gains_less(claim, estimate):
+        status, why = "underpowered", f"lies below {claim.value}: {GAINS_LESS}"
     return Verdict(
         claim=claim,
         status=status,
@@ -77,6 +82,12 @@ def _place(claim: Claim, estimate: Estimate, catalog: Catalog) -> tuple[Judgemen
         over = f"the claimed effect over {effect.baseline}"
         return "underpowered", f"is {width:.2f} points wide, and {over} is {effect.points:.1f}"
     return decided
+
+
+def _gains_less(claim: Claim, estimate: Estimate) -> bool:
+    """Whether the estimate lies wholly below a claim that is of the largest of several gains."""
+    low = claim.value.interval[0] if claim.value and claim.up_to else None
+    return low is not None and estimate.interval is not None and estimate.interval.high < low
 
 
 def _place_sign(interval: Interval) -> tuple[Judgement, str]:

@@ -141,9 +141,12 @@ def _best_top1(given: _Comparison) -> _Estimate:
     best = max(found, key=lambda name: _mean(found[name]))
     interval = best_of(list(found.values()))
     value = _mean(found[best])
-    seeds = _paired(len(given.seeds))
-    how = f"{seeds}, Student, Bonferroni over {len(found)}" if interval else seeds
-    text = f"the best of {len(found)} is {best}, {value:+.2f} points{_bounds(interval, '+.2f')} ({how})"
+    how = f"{_paired(len(given.seeds))}{', Student' if interval else ''}"
+    named = f"{best}:"
+    if len(given.protocol.candidates) > 1:
+        named = f"the best of {len(found)} is {best},"
+        how += f", Bonferroni over {len(found)}" if interval else ""
+    text = f"{named} {value:+.2f} points{_bounds(interval, '+.2f')} ({how})"
     more = _would_decide(pairs_needed(found[best], ALPHA / len(found)) if interval else None)
     if few := [name for name, own in found.items() if len(own) < 2]:
         more = f"it takes two seeds that {', '.join(few)} and {given.baseline} end well"

@@ -1,19 +1,20 @@
-"""A process of its own for one allocator: times two candidates by turns, and their live memory. JSON in, JSON out."""
+"""A process of its own for one allocator: times candidates by turns, and takes their memory. JSON in, JSON out."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from aabench import allocator
-from aabench.layers import AAConv2d
+from aabench.layers import AAConv2d, AWConv2d
 from aabench.models import create_model
-from aabench.profile.live import LiveBytes
+from aabench.profile.memory import allocated_peak
 from aabench.profile.workload import workload
 from tests.bench.interleave import interleave
 
@@ -26,8 +27,18 @@ def benchmarked_layer(attention: str, side: int) -> nn.Module:
 
 
 def layer_call(attention: str, asked: dict[str, Any]) -> Callable[[], None]:
-    layer = benchmarked_layer(attention, asked["side"])
-    x = torch.randn(asked["batch"], 128, asked["side"], asked["side"], requires_grad=True)
+    return module_call(benchmarked_layer(attention, asked["side"]), 128, asked)
+
+
+def convolution_call(form: str, asked: dict[str, Any]) -> Callable[[], None]:
+    """An AWConv2d of equal widths in a form, or the ``plain`` convolution."""
+    channels = asked["channels"]
+    conv = nn.Conv2d if form == "plain" else partial(AWConv2d, form=form)
+    return module_call(conv(channels, channels, 3, padding=1, bias=False), channels, asked)
+
+
+def module_call(layer: nn.Module, channels: int, asked: dict[str, Any]) -> Callable[[], None]:
+    x = torch.randn(asked["batch"], channels, asked["side"], asked["side"], requires_grad=True)
 
     def infer() -> None:
         with torch.inference_mode():
@@ -48,10 +59,10 @@ def network_call(name: str, asked: dict[str, Any]) -> Callable[[], None]:
 
 
 def peak(call: Callable[[], None]) -> int:
-    """Bytes that operators made and that were live at once, in a call like those before it."""
-    with LiveBytes() as live:
-        call()
-    return live.peak
+    """Bytes that torch allocated in a call like those before it, inside operators too, and that were live at once."""
+    found = allocated_peak(call)
+    assert found.bytes is not None
+    return found.bytes - found.baseline
 
 
 def main() -> None:
@@ -59,7 +70,7 @@ def main() -> None:
     if asked["allocator"] == "warm":
         allocator.warm()
     torch.manual_seed(0)
-    make = {"layer": layer_call, "network": network_call}[asked["what"]]
+    make = {"layer": layer_call, "convolution": convolution_call, "network": network_call}[asked["what"]]
     calls = {name: make(name, asked) for name in asked["candidates"]}
     seconds = interleave(calls, asked["rounds"])
     print(json.dumps({"seconds": seconds, "bytes": {name: peak(call) for name, call in calls.items()}}))
