@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.bench.measure import measure
+
 BATCH = {7: 8, 14: 8, 28: 8, 32: 8, 56: 2, 64: 2}
 
 
 def compare(benchmark: Any, candidates: tuple[str, str], **asked: Any) -> tuple[float, float]:
     """(time, memory) of the first candidate over the second."""
-    content = json.dumps({"candidates": candidates, "allocator": "default", **asked})
-
-    def run() -> dict[str, Any]:
-        process = subprocess.run(
-            [sys.executable, "-m", "tests.bench.forms", content], capture_output=True, text=True, check=True, cwd=ROOT
-        )
-        found: dict[str, Any] = json.loads(process.stdout)
-        return found
-
-    found = benchmark.pedantic(run, rounds=1)
+    found = measure(benchmark, candidates, **asked)
     first, second = candidates
     ratios = {kind: found[kind][first] / found[kind][second] for kind in ("seconds", "bytes")}
-    benchmark.extra_info.update(found, **{f"{kind}_ratio": ratio for kind, ratio in ratios.items()})
+    benchmark.extra_info.update({f"{kind}_ratio": ratio for kind, ratio in ratios.items()})
     return ratios["seconds"], ratios["bytes"]
 
 

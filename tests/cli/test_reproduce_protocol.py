@@ -75,7 +75,6 @@ def test_every_network_with_every_seed_a_row_each_and_the_verdicts(reproduce, lo
     assert "6 trainings to go, 0 in" in out
     assert "minutes, and evaluation on top" in out
     assert out.index("trainings to go") < out.index("1/6 resnet18-cifar100, seed 0")
-    XX
     assert "`aabench reproduce eaanet --protocol full --seeds 3` measures it" in out
     for row in read(log).rows:
         expected = {"protocol": "scaled-down: ours, tiny", **TINY}
