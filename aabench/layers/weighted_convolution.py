@@ -57,11 +57,18 @@ def weighted_convolution(
         (N, C2, H_out, W_out).
 
     Raises:
-        ValueError: an unknown form, or one that these factors or groups do not allow.
+        ValueError: an unknown form, or one that these factors or groups do not allow; a kernel larger than the map.
     """
     x, kernel, factor = _autocast(x, kernel, factor)
+    output = output_shape(x, kernel, stride, padding, dilation)
+    if min(output[2:]) < 1:
+        (height, width), (rows, columns) = kernel.shape[2:], x.shape[2:]
+        raise ValueError(
+            f"a kernel of {height}x{width} with dilation {tuple(dilation)} is larger than a map of {rows}x{columns} "
+            f"with padding {tuple(padding)}: take a larger map, or more padding"
+        )
     if form == "auto":
-        form = choose(kernel, factor, output_shape(x, kernel, stride, padding, dilation), groups)
+        form = choose(kernel, factor, output, groups)
     if form not in FORMS:
         raise ValueError(f"form is one of {', '.join(FORMS)}, not {form!r}")
     _check(form, kernel, factor, groups)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from aabench.layers import chunked_convolution, weighted_convolution
+from aabench.layers import chunked_convolution
 from aabench.layers.weighted_convolution import choose
 from aabench.layers.weighted_convolution import weighted_convolution as weighted
 
@@ -239,7 +239,7 @@ def test_memory_format(form: str, batch: int) -> None:
 @pytest.mark.parametrize(
     ("shape", "factor", "batch", "size", "groups", "form"),
     [
-        # In fp32 with CHUNK_BYTES of 8 MiB.
+        # In fp32, with at most 8 MiB of kernels kept.
         ((64, 64, 3, 3), (64, 1, 1, 1), 8, 56, 1, "gate"),
         ((64, 32, 3, 3), (64, 1, 1, 1), 8, 56, 2, "gate"),
         ((64, 64, 1, 1), (64, 1, 1, 1), 8, 56, 1, "gate"),
@@ -255,14 +255,12 @@ def test_memory_format(form: str, batch: int) -> None:
     ],
 )
 def test_the_choice(shape: Any, factor: Any, batch: int, size: int, groups: int, form: str) -> None:
-    assert chunked_convolution.CHUNK_BYTES == 8 * 2**20
     kernel, factors = torch.empty(shape, device="meta"), torch.empty(batch, *factor, device="meta")
     assert choose(kernel, factors, (batch, shape[0], size, size), groups) == form
 
 
 def test_taps_are_chosen_from_four_input_channels_a_pixel_of_the_output() -> None:
     kernel, factor = torch.empty(8, 100, 3, 3, device="meta"), torch.empty(2, 8, 1, 3, 3, device="meta")
-    assert weighted_convolution.TAPS_FROM == 4
     assert [choose(kernel, factor, (2, 8, 5, width), 1) for width in (4, 5, 6)] == ["taps", "taps", "grouped"]
 
 
@@ -305,3 +303,13 @@ def test_a_form_that_does_not_apply(form: str, differ: Differ, groups: int, mess
     with pytest.raises(ValueError) as error:  # noqa: PT011  # the whole text is compared
         weighted(*case.tensors(differ), *case.where, form=form)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("form", ["auto", "grouped", "chunked", "taps"])
+def test_a_kernel_larger_than_the_map(form: str) -> None:
+    x, kernel, factor = CASE._replace(size=(4, 9)).tensors((True, False, True))
+    with pytest.raises(ValueError, match=r"^a kernel of 3x3 with dilation \(3, 1\) is larger than a map of 4x9 with "):
+        ValueError, match=r"^a kernel of 3x3 with dilation \(3, 1\) is larger than a map of 4x9 with .*"
+    ):
+        weighted(x, kernel, factor, (1, 1), (1, 0), (3, 1), form=form)
+    assert weighted(x, kernel, factor, (1, 1), (2, 0), (3, 1), form=form).shape == (3, 6, 2, 7)
