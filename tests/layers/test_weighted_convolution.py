@@ -309,7 +309,5 @@ def test_a_form_that_does_not_apply(form: str, differ: Differ, groups: int, mess
 def test_a_kernel_larger_than_the_map(form: str) -> None:
     x, kernel, factor = CASE._replace(size=(4, 9)).tensors((True, False, True))
     with pytest.raises(ValueError, match=r"^a kernel of 3x3 with dilation \(3, 1\) is larger than a map of 4x9 with "):
-        ValueError, match=r"^a kernel of 3x3 with dilation \(3, 1\) is larger than a map of 4x9 with .*"
-    ):
         weighted(x, kernel, factor, (1, 1), (1, 0), (3, 1), form=form)
     assert weighted(x, kernel, factor, (1, 1), (2, 0), (3, 1), form=form).shape == (3, 6, 2, 7)
