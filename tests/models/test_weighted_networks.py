@@ -154,6 +154,12 @@ def test_of_three_stages_with_a_block_each(name: str, each: list[str]) -> None:
     assert groups == ({2} if "resnext" in name else {1})
 
 
+def test_a_shortcut_that_is_a_convolution_alone_is_not_attended() -> None:
+    model = small("aw_plugged_preresnet", aw_placement="all")
+    assert type(model.stages[1].blocks[0].downsample) is nn.Conv2d
+    assert not [name for name in attended(model) if "downsample" in name]
+
+
 def test_every_residual_network_has_a_form_with_aw_convolutions() -> None:
     others = {"mnasnet", "squeezenet", "resnet20_cifar", "resnet56_cifar"}  # without blocks of these kinds
     plain = [n for n in list_models() if not n.startswith("aw_") and not any(kind in n for kind in others)]
