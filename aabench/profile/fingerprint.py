@@ -14,7 +14,7 @@ from torch import nn
 
 from aabench.catalog import Task
 from aabench.catalog.schema import Quantity
-from aabench.errors import AABenchError
+from aabench.errors import AABenchError, NotMeasurable
 from aabench.layers import AWConv2d
 from aabench.models import create_model
 from aabench.models.attention_weighted import GRID, NETWORKS
@@ -119,7 +119,10 @@ def count_settings(task: Task, watched: Callable[[Sequence[Arguments]], Iterable
 
     Raises:
         AABenchError: the network has no AW-convolutions, or can be built in no setting.
+        NotMeasurable: it cannot be built in this version.
     """
+    if task.obstacle is not None:
+        raise NotMeasurable(f"{task.name} cannot be counted here: {task.obstacle}")
     if task.model not in NETWORKS:
         raise AABenchError(
             f"{task.name} has no AW-convolutions to tell the settings of (model {task.model}); "

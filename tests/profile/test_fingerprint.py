@@ -8,7 +8,7 @@ import pytest
 
 from aabench.catalog import Task
 from aabench.catalog.schema import Quantity
-from aabench.errors import AABenchError
+from aabench.errors import AABenchError, NotMeasurable
 from aabench.models import attention_weighted, create_model
 from aabench.models.attention_weighted import GRID, WITHOUT_TRACE
 from aabench.profile import Fingerprint, Setting, count, count_settings
@@ -215,6 +215,12 @@ def test_what_has_no_fingerprint(tried, reason):
     model, arguments = tried
     with pytest.raises(AABenchError, match=reason):
         count_settings(task(model, **arguments))
+
+
+def test_a_task_that_is_blocked_says_why():
+    blocked = task("aw_detector").model_copy(update={"blocked": "it needs a detector"})
+    with pytest.raises(NotMeasurable, match="tried cannot be counted here: it needs a detector"):
+        count_settings(blocked)
 
 
 def test_whoever_watches_sees_each_network():
