@@ -266,6 +266,15 @@ def test_seeds_are_planned_by_the_log_where_it_has_some(make: Any, catalog: Cata
     assert "3 seeds of plain-net in the log" in str(known)
 
 
+def test_without_a_printed_accuracy_the_deviation_is_the_most_it_can_be(make: Any, catalog: Catalog) -> None:
+    delta = make.claim("top1", "+1.3 points", **DELTA)
+    silent = catalog.model_copy(update={"claims": (delta,)})
+    plan = plan_seeds(delta, silent)
+    assert plan is not None
+    assert plan.deviation == pytest.approx(0.5)  # 100 sqrt(.5 x .5 / 10000)
+    assert "where half of them are right, as no accuracy is printed (ours)" in str(plan)
+
+
 def test_no_effect_no_plan(make: Any, catalog: Catalog) -> None:
     assert plan_seeds(make.claim("top1", "80.3 %", task="plain-net"), catalog) is None
 
