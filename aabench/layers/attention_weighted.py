@@ -152,7 +152,7 @@ class AWConv2d(nn.Conv2d):
         maps: Tensor = self.attention(x)
         outputs = 1 if self.expansion == "output" else self.out_channels
         inputs = 1 if self.expansion == "input" else self.in_channels // self.groups
-        return maps.view(len(x), outputs, inputs, *self.kernel_size)
+        return torch.unflatten(maps, 1, (outputs, inputs))
 
     def get_extra_state(self) -> Tensor:
         """The settings, as the bytes of a JSON text: a state dict of tensors alone stays one."""

@@ -144,17 +144,27 @@ def _chunks(x: Tensor, kernel: Tensor) -> Iterator[slice]:
 
 def as_groups(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (1, N C, H, W): samples as groups of one convolution."""
-    return x.reshape(1, -1, *x.shape[2:])
+    return x.flatten(0, 1).unsqueeze(0)
 
 
 def output_shape(
     x: Tensor, kernel: Tensor, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
 ) -> tuple[int, ...]:
-    """(N, C2, H_out, W_out) of a convolution."""
-    sides = (
+    """(N, C2, H_out, W_out) of a convolution.
+
+    Raises:
+        ValueError: the kernel is larger than the map.
+    """
+    sides = [
         (x.shape[2 + axis] + 2 * padding[axis] - dilation[axis] * (kernel.shape[2 + axis] - 1) - 1) // stride[axis] + 1
         for axis in (0, 1)
-    )
+    ]
+    if min(sides) < 1:
+        (height, width), (rows, columns) = kernel.shape[2:], x.shape[2:]
+        raise ValueError(
+            f"a kernel of {height}x{width} with dilation {tuple(dilation)} is larger than a map of {rows}x{columns} "
+            f"with padding {tuple(padding)}: take a larger map, or more padding"
+        )
     return (x.shape[0], kernel.shape[0], *sides)
 
 

