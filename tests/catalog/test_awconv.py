@@ -190,10 +190,12 @@ def test_protocols_are_ours_and_compare_one_pair(name, candidate):
 
 
 def test_both_protocols_scale_down_alike_and_as_a_log_gives_it_back():
-    scaled = [CATALOG.protocols[name].scaled for name in ("awconv", "awconv-se")]
-    assert scaled[0] == scaled[1]
-    changes = scaled[0].changes
-    assert json.loads(json.dumps(changes)) == changes
-    milestones = changes["milestones"]
+    """Of SE its own reduction is scaled too."""
+    plain, se = (CATALOG.protocols[name].scaled for name in ("awconv", "awconv-se"))
+    assert (se.name, se.changes) == (plain.name, plain.changes)
+    assert se.changes_where_set == {"reduction": 4, "aw_reduction": 4}
+    assert plain.changes_where_set == {"aw_reduction": 4}
+    assert json.loads(json.dumps(se.changes)) == se.changes
+    milestones, epochs = se.changes["milestones"], se.changes["epochs"]
     assert isinstance(milestones, list)
-    assert max(milestones) < changes["epochs"]
+    assert max(milestones) < epochs
