@@ -57,7 +57,7 @@ bench: $(STAMP) ## Run the benchmarks; writes reports/bench.json and bench.md
 runs/%.jsonl: $(STAMP) FORCE
 	@rm -f $@
 	$(BIN)/aabench profile --all --predict --mode train --batch 8 --res 64 --log $@
-	$(BIN)/aabench profile aa-resnet50 aa-wrn-28-10 $(MECHANISMS) --predict --mode train --batch 8 --res 128 --log $@
+	$(BIN)/aabench profile aa-resnet50 aa-wrn-28-10 aw-resnet50 $(MECHANISMS) --predict --mode train --batch 8 --res 128 --log $@
 	$(BIN)/aabench profile --predict --res 32..512 --log $@
 
 gate: runs/gate.jsonl ## Compare counts and predictions with reports/baseline.jsonl (COMPARE=OPTIONS of aabench compare)

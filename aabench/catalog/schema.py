@@ -167,7 +167,8 @@ class Claim(Frozen):
     """How the paper counts, for FLOPs. Of an accuracy ``best``, where the paper's is that of the best epoch on the test
     set; None for the last epoch."""
     up_to: bool = False
-    """The value is the largest of several gains, and the sheet does not name the models: one pair is asked."""
+    """The value is the largest of several gains, and the sheet does not name the models: one pair is asked, and
+    contradicts nothing."""
     baseline: str | None = None
     """The task compared with. The claim is on task minus baseline (of a latency: in % of the baseline's), on task >
     baseline (of a cost: task < baseline), or on growing slower with the side than the baseline does."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aabench.catalog import Catalog, Protocol, SchemeSearch
 
 UNKNOWN = "ours (unspecified"
-"""How the source of a setting begins that no sheet gives."""
+"""Stands in the source of a setting that no sheet gives."""
 
 WIDEST = 30
 """Characters of the widest column of values; a longer value moves its own line's source."""
@@ -43,12 +43,12 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
         settings["torchvision_weights"] = chosen.torchvision_weights
     typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
     _print("task", settings, source)
-    if assumed := [key for key in settings if source[key].startswith(UNKNOWN)]:
-        typer.echo(f"assumed, as the paper's own are not known: {', '.join(assumed)}")
+    _print_assumed(settings, source)
     for sweep in catalog.sweeps_of(task):
         _print(f"sweep {sweep.name}", sweep.settings(), sweep.source)
     if recipe is not None:
         _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
+        _print_assumed(recipe.settings(), recipe.source)
         smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}
         _print("smoke run", smoke, dict.fromkeys(smoke, "ours"))
     if chosen.search is not None:
@@ -75,6 +75,11 @@ def _explain_protocol(protocol: Protocol, catalog: Catalog) -> None:
     _print(f"scaled-down setting {protocol.scaled.name}", changed, dict.fromkeys(changed, "ours"))
     for task in protocol.tasks:
         typer.echo(f"`aabench explain {task}` explains this network and its recipe")
+
+
+def _print_assumed(settings: dict[str, Any], source: dict[str, str]) -> None:
+    if assumed := [key for key in settings if UNKNOWN in source[key]]:
+        typer.echo(f"assumed, as the paper's own are not known: {', '.join(assumed)}")
 
 
 def _print(title: str, settings: dict[str, Any], source: dict[str, str]) -> None:

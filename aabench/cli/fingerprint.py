@@ -29,7 +29,7 @@ def fingerprint(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell the settings of AW-convolution apart by parameters and FLOPs: the paper's settings are not known here, and
-    one number of it would tell which they are.
+    a number of it would leave few of them.
 
     Nothing is run, and no data is needed. Exit code 1 where no setting fits the numbers given.
     """

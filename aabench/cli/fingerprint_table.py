@@ -51,8 +51,20 @@ def _notes(found: Fingerprint, total: int) -> Iterator[str]:
     for reason, n in Counter(unbuilt.reason for unbuilt in found.unbuilt).items():
         yield f"{n} of {total} settings cannot be built: {reason}"
     yield f"{DEFAULT} our default: the paper's value is not known"
+    if _is_one_placement(found.settings):
+        yield "not told apart either: placement, since no block of this network has a 1x1 convolution"
     values = ", ".join(f"{_plain(name)} ({', '.join(map(_text, of))})" for name, of in WITHOUT_TRACE.items())
     yield f"not told apart, as they leave no trace here: {values}"
+
+
+def _is_one_placement(settings: Sequence[Setting]) -> bool:
+    """Whether all settings cost the same in every placement."""
+    costs: dict[str, set[tuple[Any, ...]]] = {}
+    for setting in settings:
+        placement, *others = (setting.arguments[name] for name in ("aw_placement", *sorted(setting.arguments)))
+        others.remove(placement)
+        costs.setdefault(placement, set()).add((*others, setting.params, *setting.counts.values()))
+    return len(costs) > 1 and len({frozenset(own) for own in costs.values()}) == 1
 
 
 def _nearest(found: Fingerprint, params: Quantity | None, flops: Quantity | None) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from aabench.layers.squeeze_excite import hidden_channels
 from aabench.layers.weighted_convolution import FORMS, weighted_convolution
 
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 EXPANSIONS = ("input", "output", "none")
 GATES: Mapping[str, Callable[[Tensor], Tensor]] = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "none": lambda a: a}
 
@@ -72,13 +73,18 @@ class KernelAttention(nn.Module):
 
 
 class AWConv2d(nn.Conv2d):
-    """A convolution whose kernel is attended, for each sample anew. It is a Conv2d otherwise, with its arguments.
+    """A convolution whose kernel is attended, for each sample anew. It is a Conv2d otherwise, for batches.
 
     Args:
         in_channels: C1.
         out_channels: C2.
         kernel_size: h and w.
-        *conv: Conv2d's arguments from ``stride`` on. Its bias is added after the attention.
+        stride: as in Conv2d.
+        padding: likewise.
+        dilation: likewise.
+        groups: likewise; the kernel is C2 x C1 / groups x h x w.
+        bias: of the convolution itself; added after the attention.
+        padding_mode: as in Conv2d.
         reduction: r of :class:`KernelAttention`.
         expansion: the axis of the kernel over which A is the same. ``input``: A has C2 maps, one an output channel;
             ``output``: C1 maps, one an input channel; ``none``: all C2 C1 / groups.
@@ -87,7 +93,6 @@ class AWConv2d(nn.Conv2d):
         branch_norm: batch normalisation in F1.
         branch_bias: biases in F1.
         form: how it is computed, see :mod:`aabench.layers.weighted_convolution`; the same values.
-        **named: Conv2d's arguments by name.
 
     Raises:
         ValueError: an unknown option, a reduction larger than C1, expansion over the outputs with groups.
@@ -98,7 +103,13 @@ class AWConv2d(nn.Conv2d):
         in_channels: int,
         out_channels: int,
         kernel_size: int | tuple[int, int],
-        *conv: Any,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        *,
         reduction: int = 16,
         expansion: str = "input",
         gate: str = "sigmoid",
@@ -106,13 +117,26 @@ class AWConv2d(nn.Conv2d):
         branch_norm: bool = False,
         branch_bias: bool = False,
         form: str = "auto",
-        **named: Any,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, *conv, **named)
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            padding_mode,
+            device=device,
+            dtype=dtype,
+        )
         if form not in FORMS:
             raise ValueError(f"form is one of {', '.join(FORMS)}, not {form!r}")
-        self.expansion, self.residual, self.form = expansion, residual, form
-        self.settings = {
+        self.form = form
+        self.settings: dict[str, Any] = {
             "reduction": reduction,
             "expansion": expansion,
             "gate": gate,
@@ -124,20 +148,21 @@ class AWConv2d(nn.Conv2d):
         height, width = self.kernel_size
         self.attention = KernelAttention(
             in_channels,
-            _maps(expansion, in_channels, out_channels, self.groups),
+            _maps(expansion, in_channels, out_channels, groups),
             (height, width),
             reduction=reduction,
             gate=gate,
             norm=branch_norm,
             bias=branch_bias,
-            device=self.weight.device,
-            dtype=self.weight.dtype,
+            device=device,
+            dtype=dtype,
         )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C1, H, W) -> (N, C2, H_out, W_out), as Conv2d."""
         factor = self.attention_map(x)
-        factor = 1 + factor if self.residual else factor
+        if self.settings["residual"]:
+            factor = 1 + factor.to(torch.promote_types(factor.dtype, torch.float32))  # half would round off a small A
         padding = self.padding
         if isinstance(padding, str) or self.padding_mode != "zeros":
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
@@ -150,8 +175,8 @@ class AWConv2d(nn.Conv2d):
     def attention_map(self, x: Tensor) -> Tensor:
         """A: (N, C1, H, W) -> (N, C2, C1 / groups, h, w), with 1 in the place of the axis that it is the same over."""
         maps: Tensor = self.attention(x)
-        outputs = 1 if self.expansion == "output" else self.out_channels
-        inputs = 1 if self.expansion == "input" else self.in_channels // self.groups
+        outputs = 1 if self.settings["expansion"] == "output" else self.out_channels
+        inputs = 1 if self.settings["expansion"] == "input" else self.in_channels // self.groups
         return torch.unflatten(maps, 1, (outputs, inputs))
 
     def get_extra_state(self) -> Tensor:
@@ -159,24 +184,23 @@ class AWConv2d(nn.Conv2d):
         return torch.tensor(list(json.dumps(self.settings).encode()), dtype=torch.uint8, device="cpu")
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Check that weights were made for these settings.
+        """Check that weights were made for these settings. torch calls it when it has copied them already.
 
         Raises:
             ValueError: they were made for others, it names them; or the state holds no settings.
         """
         if differing := self.differing(state):
-            raise ValueError(f"these weights of an AWConv2d are for other settings: {differing}")
+            named = ", ".join(f"{name} {theirs} instead of {own}" for name, (theirs, own) in differing.items())
+            raise ValueError(f"these weights of an AWConv2d are for other settings: {named}")
 
-    def differing(self, state: Tensor) -> str:
-        """The settings in which an extra state differs: ``gate none instead of sigmoid``; empty where in none.
+    def differing(self, state: Tensor) -> dict[str, tuple[Any, Any]]:
+        """The settings in which an extra state differs: name -> (theirs, own).
 
         Raises:
             ValueError: the state holds no settings.
         """
         theirs = self.settings_in(state)
-        return ", ".join(
-            f"{name} {theirs[name]} instead of {own}" for name, own in self.settings.items() if theirs[name] != own
-        )
+        return {name: (theirs[name], own) for name, own in self.settings.items() if theirs[name] != own}
 
     def settings_in(self, state: Tensor) -> dict[str, Any]:
         """The settings that an extra state holds.
@@ -186,9 +210,9 @@ class AWConv2d(nn.Conv2d):
         """
         try:
             theirs = json.loads(bytes(state.flatten().tolist()))
-        except (TypeError, ValueError) as error:  # no bytes, no text, or no JSON
+        except (TypeError, ValueError, RecursionError) as error:  # no bytes, no text, or no JSON
             raise ValueError("the extra state is no JSON text of an AWConv2d's settings") from error
-        if not isinstance(theirs, dict) or theirs.keys() != self.settings.keys():
+        if not isinstance(theirs, dict) or _kinds(theirs) != _kinds(self.settings):
             raise ValueError(f"the extra state is not of an AWConv2d's settings ({', '.join(self.settings)})")
         return theirs
 
@@ -196,6 +220,10 @@ class AWConv2d(nn.Conv2d):
         """Conv2d's, and the settings."""
         own = [f"{name}={value}" for name, value in self.settings.items()]
         return ", ".join([super().extra_repr(), *own])  # type: ignore[no-untyped-call]
+
+
+def _kinds(settings: Mapping[str, Any]) -> dict[str, type]:
+    return {name: type(value) for name, value in settings.items()}
 
 
 def _maps(expansion: str, in_channels: int, out_channels: int, groups: int) -> int:

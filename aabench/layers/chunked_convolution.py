@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 CHUNK_BYTES = 4 * 2**20
-"""Kernels made at a time. Backward holds as much again for their gradients. ``make bench`` compares (tests/bench)."""
+"""Kernels made at a time; at least one is. Backward holds as much again for their gradients. ``make bench`` compares
+(tests/bench/test_convolution.py)."""
 
 
 @torch.library.custom_op("aabench::chunked_convolution", mutates_args=())
@@ -34,7 +35,8 @@ def chunked_convolution(
     Args:
         x: (N, C1, H, W).
         kernel: (C2, C1 / groups, h, w).
-        factor: (N, C2, C1 / groups, h, w), or 1 in the place of any but N: the same for all along that axis.
+        factor: (N, C2, C1 / groups, h, w), or 1 in the place of any but N: the same for all along that axis. Kernel and
+            factor may be of a wider data type than x: their product is rounded, as the kernel would be.
         stride: as in ``conv2d``, for both axes.
         padding: likewise.
         dilation: likewise.
@@ -45,7 +47,7 @@ def chunked_convolution(
     """
     out = _like(x, output_shape(x, kernel, stride, padding, dilation))
     for samples in _chunks(x, kernel):
-        kernels = kernel * factor[samples]
+        kernels = (kernel * factor[samples]).to(x.dtype)
         result = torch.conv2d(
             as_groups(x[samples]), kernels.flatten(0, 1), None, stride, padding, dilation, groups * len(kernels)
         )
@@ -82,7 +84,8 @@ def _backward(
     # Half precision would lose what many samples add up to.
     dkernel = torch.zeros_like(kernel, dtype=torch.promote_types(kernel.dtype, torch.float32))
     for samples in _chunks(x, kernel):
-        kernels = kernel * factor[samples]
+        work = kernel * factor[samples]
+        kernels = work.to(x.dtype)
         dinput, dkernels, _ = torch.ops.aten.convolution_backward(
             as_groups(gradient[samples]),
             as_groups(x[samples]),
@@ -100,8 +103,8 @@ def _backward(
         dkernels = dkernels.view(kernels.shape)
         for own, scale in zip(dkernels, factor[samples], strict=True):
             dkernel.addcmul_(own, scale)
-        torch.mul(dkernels, kernel, out=kernels)
-        dfactor[samples] = kernels.sum_to_size(factor[samples].shape)
+        torch.mul(dkernels, kernel, out=work)
+        dfactor[samples] = work.sum_to_size(factor[samples].shape)
     return dx, dkernel.to(kernel.dtype), dfactor
 
 
@@ -169,7 +172,11 @@ def output_shape(
 
 
 def _like(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Empty, with the data type, device and memory format of x (channels last stays so)."""
+    """Empty, with the data type, device and memory format of x."""
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=memory_format(x))
+
+
+def memory_format(x: Tensor) -> torch.memory_format:
+    """Channels last where x is, else contiguous."""
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-    form = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=form)
+    return torch.channels_last if last else torch.contiguous_format

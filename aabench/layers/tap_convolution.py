@@ -30,7 +30,7 @@ def tap_convolution(
     Args:
         x: (N, C1, H, W).
         kernel: (C2, C1, h, w).
-        factor: (N, C2, 1, h, w).
+        factor: (N, C2, 1, h, w). Kernel and factor may be of a wider data type than x.
         stride: as in ``conv2d``, for both axes.
         padding: likewise.
         dilation: likewise.
@@ -42,7 +42,7 @@ def tap_convolution(
     out = torch.zeros(_channels_last(shape), dtype=_wide(x.dtype), device=x.device)
     padded = _padded(x, padding)
     for tap in _taps(kernel, stride, dilation, shape):
-        out.addcmul_(_of_tap(padded[tap.window], kernel[tap.at]), _scale(factor, tap))
+        out.addcmul_(_of_tap(padded[tap.window], kernel[tap.at].to(x.dtype)), _scale(factor, tap))
     return out.to(x.dtype).permute(0, 3, 1, 2)
 
 
@@ -69,7 +69,7 @@ def _backward(
     dpadded = torch.zeros_like(padded, dtype=_wide(x.dtype))
     dkernel, dfactor = torch.empty_like(kernel), torch.empty_like(factor)
     for tap in _taps(kernel, stride, dilation, output_shape(x, kernel, stride, padding, dilation)):
-        inputs, weight = padded[tap.window], kernel[tap.at]
+        inputs, weight = padded[tap.window], kernel[tap.at].to(x.dtype)
         work = _of_tap(inputs, weight)
         dfactor[:, :, 0, tap.row, tap.column] = work.mul_(gradient).sum((1, 2))
         scaled = torch.mul(gradient, _scale(factor, tap), out=work).flatten(0, 2)

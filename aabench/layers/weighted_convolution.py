@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from aabench.layers.chunked_convolution import as_groups, chunked_convolution, output_shape
+from aabench.layers.chunked_convolution import as_groups, chunked_convolution, memory_format, output_shape
 from aabench.layers.tap_convolution import tap_convolution
 
 FORMS = ("auto", "grouped", "chunked", "taps", "gate")
@@ -46,7 +46,8 @@ def weighted_convolution(
     Args:
         x: (N, C1, H, W).
         kernel: (C2, C1 / groups, h, w).
-        factor: (N, C2, C1 / groups, h, w), or 1 in the place of any but N: the same for all along that axis.
+        factor: (N, C2, C1 / groups, h, w), or 1 in the place of any but N: the same for all along that axis. Kernel and
+            factor may be of a wider data type than x, whose own the result has.
         stride: as in ``conv2d``, of rows and columns.
         padding: likewise, with zeros.
         dilation: likewise.
@@ -59,7 +60,7 @@ def weighted_convolution(
     Raises:
         ValueError: an unknown form, or one that these factors or groups do not allow; a kernel larger than the map.
     """
-    x, kernel, factor = _autocast(x, kernel, factor)
+    x = _autocast(x)
     if form == "auto":
         form = choose(kernel, factor, output_shape(x, kernel, stride, padding, dilation), groups)
     if form not in FORMS:
@@ -77,7 +78,7 @@ def weighted_convolution(
 
 
 def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -> str:
-    """The form expected to be fastest, with no more than KEPT_BYTES of kernels in memory.
+    """The form expected to be fastest, with no more than KEPT_BYTES of kernels in memory, or one sample's.
 
     A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
 
@@ -91,7 +92,7 @@ def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -
         return "gate"
     if _has_taps(kernel, factor, groups) and kernel.shape[1] >= TAPS_FROM * output[2] * output[3]:
         return "taps"
-    return "grouped" if output[0] * kernel.nbytes <= KEPT_BYTES else "chunked"
+    return "grouped" if 0 < output[0] * kernel.nbytes <= KEPT_BYTES else "chunked"
 
 
 def grouped_convolution(
@@ -104,9 +105,9 @@ def grouped_convolution(
     groups: int,
 ) -> Tensor:
     """With the kernels of all samples in memory, and kept for backward."""
-    kernels = (kernel * factor).flatten(0, 1)
+    kernels = (kernel * factor).to(x.dtype).flatten(0, 1)
     out = torch.conv2d(as_groups(x), kernels, None, stride, padding, dilation, groups * x.shape[0])
-    return torch.unflatten(out.squeeze(0), 0, (-1, kernel.shape[0]))
+    return torch.unflatten(out.squeeze(0), 0, (-1, kernel.shape[0])).contiguous(memory_format=memory_format(x))
 
 
 def gated_convolution(
@@ -119,18 +120,19 @@ def gated_convolution(
     groups: int,
 ) -> Tensor:
     """A plain convolution of which the output channels are scaled, or else the input channels."""
-    scale = factor.flatten(1)[..., None, None]
+    scale, kernel = factor.to(x.dtype).flatten(1)[..., None, None], kernel.to(x.dtype)
     if factor.shape[2] == 1:
         return torch.conv2d(x, kernel, None, stride, padding, dilation, groups) * scale
     return torch.conv2d(x * scale, kernel, None, stride, padding, dilation, groups)
 
 
-def _autocast(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """In autocast's data type where that is on: operators of our own are not among those that it casts for."""
-    device = tensors[0].device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        return tuple(t.to(torch.get_autocast_dtype(device)) for t in tensors)
-    return tensors
+def _autocast(x: Tensor) -> Tensor:
+    """In autocast's data type where that is on, as it would be given to a convolution: of our own operators autocast
+    does not know. The kernels follow it once they are scaled.
+    """
+    device = x.device.type
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return x.to(torch.get_autocast_dtype(device)) if on and x.dtype != torch.float64 else x
 
 
 def _check(form: str, kernel: Tensor, factor: Tensor, groups: int) -> None:

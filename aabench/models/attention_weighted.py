@@ -1,4 +1,4 @@
-"""Any of the residual networks with AW-convolutions (awconv.md) in the place of the convolutions of its blocks.
+"""Residual networks with AW-convolutions (awconv.md) in the place of the convolutions of their blocks.
 
 What else a network has stays as it is: a gate of Squeeze-and-Excite, CBAM, BAM or SGE, and of an attention augmented
 convolution the attention branch, whose convolution branch is attended. Stem and shortcuts are not. The names of all
@@ -106,21 +106,26 @@ def _is_placed(module: nn.Module, placement: str) -> TypeGuard[nn.Conv2d]:
 
 def _attended(conv: nn.Conv2d, options: dict[str, Any]) -> AWConv2d:
     """The same convolution, with its weights, attended."""
-    height, width = conv.kernel_size
     attended = AWConv2d(
         conv.in_channels,
         conv.out_channels,
-        (height, width),
-        conv.stride,
-        conv.padding,
-        conv.dilation,
+        _pair(conv.kernel_size),
+        _pair(conv.stride),
+        conv.padding if isinstance(conv.padding, str) else _pair(conv.padding),
+        _pair(conv.dilation),
         conv.groups,
         conv.bias is not None,
+        conv.padding_mode,
         **options,
     )
     attended.weight, attended.bias = conv.weight, conv.bias
     initialise(attended.attention)
     return attended
+
+
+def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
+    rows, columns = sizes
+    return rows, columns
 
 
 NETWORKS: dict[str, Network] = {

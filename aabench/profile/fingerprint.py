@@ -1,4 +1,4 @@
-"""What a network with AW-convolutions costs in each setting that the paper may have: a number of its tells them apart.
+"""What a network with AW-convolutions costs in each setting in question: the paper's numbers tell which do not fit.
 
 The settings are :data:`aabench.models.attention_weighted.GRID`.
 """

@@ -21,7 +21,8 @@ MEANING = {
     "contradicted": "what we measured prints as another number; an accuracy or latency: its interval does not hold the "
     "paper's; memory: less at no side; growth: the last step at which they differ is faster, or there is none",
     "underpowered": "the interval is wider than the effect that the paper claims: too few seeds or images to tell; or "
-    "sides are missing",
+    "sides are missing; or the claim is of the best of pairs that are not named, "
+    "and this pair's interval does not hold it",
     "blocked": "it needs something that is not here",
     "not-run": "it could be measured, and was not",
     "unspecified": "the paper's number is not known",

@@ -1,4 +1,4 @@
-"""Are weights for the AW-convolutions of a network? Not all of their settings show in a weight's name or shape."""
+"""Checks that weights are for a network's AW-convolutions: not all settings show in a weight's name or shape."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def check_settings(model: nn.Module, given: Mapping[str, Tensor], file: Path) ->
 
 
 def _in_common(model: nn.Module, given: Mapping[str, Tensor]) -> Iterator[tuple[str, nn.Conv2d]]:
-    """The convolutions that weights are for too, by name and kernel size. Other networks may have some of the names."""
+    """The convolutions that weights are for too: of the same name, and the same kernel size, since other networks may
+    have some of the names.
+    """
     for name, module in model.named_modules():
         weight = given.get(f"{name}.weight")
         if isinstance(module, nn.Conv2d) and weight is not None and tuple(weight.shape[2:]) == module.kernel_size:
@@ -76,14 +78,13 @@ def _of_layers(layers: Mapping[str, nn.Conv2d], given: Mapping[str, Tensor], fil
         if not isinstance(layer, AWConv2d) or state is None:
             continue
         try:
-            theirs = layer.settings_in(state)
+            differing = layer.differing(state)
         except ValueError as error:
             raise AABenchError(
                 f"{file} is damaged: of {name}, {error}; fetch or copy it again, or take an earlier one"
             ) from error
-        for setting, own in layer.settings.items():
-            if theirs[setting] != own:
-                yield Difference(ARGUMENTS[setting], theirs[setting], own)
+        for setting, (theirs, own) in differing.items():
+            yield Difference(ARGUMENTS[setting], theirs, own)
 
 
 def _of_placement(

@@ -24,8 +24,8 @@ Ours: no paper states a tolerance. It is about the deviation between seeds of on
 
 LEVELS: tuple[Level, ...] = ("eval", "train")
 
-GAINS_LESS = "this pair gains less, and the claim is of the best of pairs that the sheet does not name"
-"""Why a gain below an "up to" contradicts nothing, and no seed would change that."""
+OTHER_PAIRS = "the claim is of the best of pairs that the sheet does not name, and this one may not be among them"
+"""Why a gain off an "up to" contradicts nothing, and no seed would change that."""
 
 
 def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdict:
@@ -47,8 +47,8 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
     if status == "underpowered":
         plan = plan_seeds(claim, catalog, rows)
         why += f"; {plan}" if plan else ""
-    elif status == "contradicted" and _gains_less(claim, estimate):
-        status, why = "underpowered", f"lies below {claim.value}: {GAINS_LESS}"
+    elif status == "contradicted" and claim.up_to:
+        status, why = "underpowered", f"does not hold {claim.value}; {OTHER_PAIRS}"
     return Verdict(
         claim=claim,
         status=status,
@@ -80,14 +80,8 @@ def _place(claim: Claim, estimate: Estimate, catalog: Catalog) -> tuple[Judgemen
     width = estimate.interval.width
     if decided[0] != "contradicted" and effect is not None and width > effect.points:
         over = f"the claimed effect over {effect.baseline}"
-        return "underpowered", f"is {width:.2f} points wide, and {over} is {effect.points:.1f}"
+        return "underpowered", f"is {width:.2f} points wide, and {over} is {effect.points:g}"
     return decided
-
-
-def _gains_less(claim: Claim, estimate: Estimate) -> bool:
-    """Whether the estimate lies wholly below a claim that is of the largest of several gains."""
-    low = claim.value.interval[0] if claim.value and claim.up_to else None
-    return low is not None and estimate.interval is not None and estimate.interval.high < low
 
 
 def _place_sign(interval: Interval) -> tuple[Judgement, str]:

@@ -94,11 +94,11 @@ def _printed(task: str, metric: str, catalog: Catalog) -> float | None:
 
 
 def plan_seeds(claim: Claim, catalog: Catalog, rows: Iterable[Measurement] = ()) -> SeedPlan | None:
-    """How many seeds decide the claim's effect; None if it has none.
+    """How many seeds decide the claim's effect; None if it has none, or of an AP that no seeds were trained for.
 
     The deviation between seeds is that of the trained seeds in the log (of the claim's task, else of the baseline);
     with less than two of either, the binomial deviation over the test set stands in for it (ours); where the paper's
-    accuracy is not known, the greatest that it can be.
+    accuracy is not known, at its greatest.
     """
     effect = claimed_effect(claim, catalog)
     if effect is None:
@@ -110,6 +110,8 @@ def plan_seeds(claim: Claim, catalog: Catalog, rows: Iterable[Measurement] = ())
             deviation = float(np.std(percents, ddof=1))
             source = f"that of the {len(percents)} seeds of {name} in the log"
             return SeedPlan(effect, deviation, source, seeds_needed(effect.points, deviation))
+    if claim.metric == "AP":  # no share of images
+        return None
     printed = _printed(claim.task, claim.metric, catalog)
     images = TEST_IMAGES[catalog.tasks[claim.task].data]
     deviation = binomial_deviation(0.5 if printed is None else printed / 100, images)

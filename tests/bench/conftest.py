@@ -18,6 +18,8 @@ milliseconds, memory is what torch's allocator had live at the peak of a call, i
 
 def pytest_benchmark_update_json(config: Any, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """A table a module, next to the JSON file."""
+    if config.getoption("benchmark_json") is None:  # saved elsewhere
+        return
     modules: dict[str, list[dict[str, Any]]] = {}
     for found in output_json["benchmarks"]:
         modules.setdefault(found["fullname"].partition("::")[0], []).append(found)
