@@ -33,7 +33,7 @@ def layer_call(attention: str, asked: dict[str, Any]) -> Callable[[], None]:
 def convolution_call(form: str, asked: dict[str, Any]) -> Callable[[], None]:
     """An AWConv2d of equal widths in a form, or the ``plain`` convolution."""
     channels = asked["channels"]
-    conv = nn.Conv2d if form == "plain" else partial(AWConv2d, form=form)
+    conv = nn.Conv2d if form == "plain" else partial(AWConv2d, form=form, expansion=asked["expansion"])
     return module_call(conv(channels, channels, 3, padding=1, bias=False), channels, asked)
 
 

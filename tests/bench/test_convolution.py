@@ -12,9 +12,11 @@ NOISE = 1.05
 """Of a median over the rounds, here."""
 
 
-def layers(benchmark: Any, candidates: tuple[str, ...], channels: int, side: int, mode: str) -> dict[str, Any]:
+def layers(
+    benchmark: Any, candidates: tuple[str, ...], channels: int, side: int, mode: str, expansion: str = "input"
+) -> dict[str, Any]:
     rounds = 5 if channels * side > 10_000 else 11
-    asked = {"channels": channels, "side": side, "batch": 8, "mode": mode, "rounds": rounds}
+    asked = {"channels": channels, "side": side, "batch": 8, "mode": mode, "rounds": rounds, "expansion": expansion}
     found = measure(benchmark, candidates, what="convolution", **asked)
     seconds, peak = found["seconds"], found["bytes"]
     benchmark.extra_info.update(
@@ -40,4 +42,12 @@ def test_a_training_step_against_grouped_convolution(benchmark, channels, side):
 def test_auto_is_the_fastest_form(benchmark, channels, side, mode):
     forms = ("grouped", "chunked", "taps")
     seconds = layers(benchmark, ("auto", "plain", *forms), channels, side, mode)["seconds"]
+    assert seconds["auto"] <= 1.1 * min(seconds[form] for form in forms)
+
+
+@pytest.mark.parametrize("expansion", ["output", "none"])
+@pytest.mark.parametrize("channels", [64, 256])
+def test_auto_is_the_faster_form_where_taps_do_not_apply(benchmark, channels, expansion):
+    forms = ("grouped", "chunked")
+    seconds = layers(benchmark, ("auto", "plain", *forms), channels, 14, "train", expansion)["seconds"]
     assert seconds["auto"] <= 1.1 * min(seconds[form] for form in forms)

@@ -109,7 +109,7 @@ def test_explain_lists_what_is_assumed(capsys):
     lines = capsys.readouterr().out.splitlines()
     options = "aw_reduction, aw_expansion, aw_gate, aw_residual, aw_norm, aw_bias, aw_placement"
     assert f"assumed, as the paper's own are not known: {options}, input_size, normalisation, resize" in lines
-    assert any(line.startswith("assumed, as the paper's own are not known: optimizer, momentum,") for line in lines)
+    assert any(line.startswith("assumed, as the paper's own are not known: momentum, nesterov,") for line in lines)
     settings = {line.split()[0]: line for line in lines if line.startswith("  ")}
     assert settings["aw_gate"].endswith("ours (unspecified; awconv.md section 2): others are none, tanh")
     assert "second-hand" in settings["aw_residual"]
