@@ -18,7 +18,8 @@ milliseconds, memory is what torch's allocator had live at the peak of a call, i
 
 def pytest_benchmark_update_json(config: Any, benchmarks: Any, output_json: dict[str, Any]) -> None:
     """A table a module, next to the JSON file."""
-    if config.getoption("benchmark_json") is None:  # saved elsewhere
+    file: Path | None = config.getoption("benchmark_json")
+    if file is None:  # saved elsewhere
         return
     modules: dict[str, list[dict[str, Any]]] = {}
     for found in output_json["benchmarks"]:
@@ -27,8 +28,7 @@ def pytest_benchmark_update_json(config: Any, benchmarks: Any, output_json: dict
     for module, own in modules.items():
         frame = pd.DataFrame([_line(found) for found in own], dtype=object).fillna("")
         lines += ["", f"## {module}", "", *table(frame, right=list(frame.columns)[1:])]
-    page = Path(config.getoption("benchmark_json").name).with_suffix(".md")
-    page.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    file.with_suffix(".md").write_text("\n".join([*lines, ""]), encoding="utf-8")
 
 
 def _machine(info: dict[str, Any]) -> str:
@@ -43,6 +43,8 @@ def _line(found: dict[str, Any]) -> dict[str, object]:
         if key in ("seconds", "bytes") and isinstance(value, dict):
             unit, factor = {"seconds": ("ms", 1e3), "bytes": ("MiB", 2.0**-20)}[key]
             line[unit] = ", ".join(f"{name} {own * factor:.1f}" for name, own in value.items())
+        elif isinstance(value, str):
+            line[key] = value
         elif isinstance(value, float):
             line[key.replace("_", " ")] = f"{value:.3f}"
     return line
