@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = 4 * 2**20
+CHUNK_BYTES = 6 * 2**20
 """Kernels made at a time; at least one is. Backward holds as much again for their gradients. ``make bench`` compares
 (tests/bench/test_convolution.py)."""
 
