@@ -78,7 +78,7 @@ def weighted_convolution(
 
 
 def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -> str:
-    """The form expected to be fastest in a training step, with no more than KEPT_BYTES of kernels in memory, or one sample's.
+    """The form expected to be fastest in a training step, with no more than KEPT_BYTES of kernels in memory.
 
     A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
 
