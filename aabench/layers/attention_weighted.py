@@ -218,8 +218,8 @@ class AWConv2d(nn.Conv2d):
 
     def extra_repr(self) -> str:
         """Conv2d's, and the settings."""
-        own = [f"{name}={value}" for name, value in self.settings.items()]
-        return ", ".join([super().extra_repr(), *own])  # type: ignore[no-untyped-call]
+        convolution: Any = super()  # its text has no type
+        return ", ".join([convolution.extra_repr(), *(f"{name}={value}" for name, value in self.settings.items())])
 
 
 def _kinds(settings: Mapping[str, Any]) -> dict[str, type]:

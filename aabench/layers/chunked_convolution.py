@@ -56,16 +56,8 @@ def chunked_convolution(
 
 
 @chunked_convolution.register_fake
-def _(
-    x: Tensor,
-    kernel: Tensor,
-    factor: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
-    return _like(x, output_shape(x, kernel, stride, padding, dilation))
+def _(x: Tensor, kernel: Tensor, factor: Tensor, *where: Any) -> Tensor:
+    return _like(x, output_shape(x, kernel, *where[:3]))
 
 
 @torch.library.custom_op("aabench::chunked_convolution_backward", mutates_args=())
@@ -109,27 +101,17 @@ def _backward(
 
 
 @_backward.register_fake
-def _(
-    gradient: Tensor,
-    x: Tensor,
-    kernel: Tensor,
-    factor: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(gradient: Tensor, x: Tensor, kernel: Tensor, factor: Tensor, *where: Any) -> tuple[Tensor, Tensor, Tensor]:
     return _like(x, x.shape), torch.empty_like(kernel), torch.empty_like(factor)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.stride, ctx.padding, ctx.dilation, ctx.groups = inputs
-    ctx.save_for_backward(*tensors)
+    ctx.save_for_backward(*inputs[:3])
+    ctx.where = inputs[3:]
 
 
 def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    found = _backward(gradient, *ctx.saved_tensors, ctx.stride, ctx.padding, ctx.dilation, ctx.groups)
-    return (*found, None, None, None, None)
+    return (*_backward(gradient, *ctx.saved_tensors, *ctx.where), *(None for _ in ctx.where))
 
 
 chunked_convolution.register_autograd(_gradients, setup_context=_save)

@@ -47,10 +47,8 @@ def tap_convolution(
 
 
 @tap_convolution.register_fake
-def _(
-    x: Tensor, kernel: Tensor, factor: Tensor, stride: Sequence[int], padding: Sequence[int], dilation: Sequence[int]
-) -> Tensor:
-    return x.new_empty(_channels_last(output_shape(x, kernel, stride, padding, dilation))).permute(0, 3, 1, 2)
+def _(x: Tensor, kernel: Tensor, factor: Tensor, *where: Any) -> Tensor:
+    return x.new_empty(_channels_last(output_shape(x, kernel, *where))).permute(0, 3, 1, 2)
 
 
 @torch.library.custom_op("aabench::tap_convolution_backward", mutates_args=())
@@ -81,27 +79,18 @@ def _backward(
 
 
 @_backward.register_fake
-def _(
-    gradient: Tensor,
-    x: Tensor,
-    kernel: Tensor,
-    factor: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(gradient: Tensor, x: Tensor, kernel: Tensor, factor: Tensor, *where: Any) -> tuple[Tensor, Tensor, Tensor]:
     dx = x.new_empty(_channels_last(x.shape)).permute(0, 3, 1, 2)
     return dx, torch.empty_like(kernel), torch.empty_like(factor)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    *tensors, ctx.stride, ctx.padding, ctx.dilation = inputs
-    ctx.save_for_backward(*tensors)
+    ctx.save_for_backward(*inputs[:3])
+    ctx.where = inputs[3:]
 
 
 def _gradients(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    found = _backward(gradient, *ctx.saved_tensors, ctx.stride, ctx.padding, ctx.dilation)
-    return (*found, None, None, None)
+    return (*_backward(gradient, *ctx.saved_tensors, *ctx.where), *(None for _ in ctx.where))
 
 
 tap_convolution.register_autograd(_gradients, setup_context=_save)

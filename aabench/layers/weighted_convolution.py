@@ -18,6 +18,8 @@ from torch import Tensor
 from aabench.layers.chunked_convolution import as_groups, chunked_convolution, memory_format, output_shape
 from aabench.layers.tap_convolution import tap_convolution
 
+Where = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""Stride, padding and dilation, each of rows and columns."""
 FORMS = ("auto", "grouped", "chunked", "taps", "gate")
 
 KEPT_BYTES = 8 * 2**20
@@ -25,9 +27,9 @@ KEPT_BYTES = 8 * 2**20
 make them in chunks, and again in backward. ``make bench`` compares on two CPU cores (tests/bench/test_convolution.py).
 """
 
-TAPS_FROM = 4
-"""Input channels for each pixel of the output from which the taps are taken, by the same benchmark. Neither was
-measured on a GPU yet."""
+TAPS_FROM, TAPS_FROM_IN_INFERENCE = 4, 2
+"""Input channels for each pixel of the output from which the taps are taken, by the same benchmark: in a training step,
+whose backward computes them again, and without. None was measured on a GPU yet."""
 
 
 def weighted_convolution(
@@ -61,24 +63,25 @@ def weighted_convolution(
         ValueError: an unknown form, or one that these factors or groups do not allow; a kernel larger than the map.
     """
     x = _autocast(x)
+    where = (stride, padding, dilation)
     if form == "auto":
-        form = choose(kernel, factor, output_shape(x, kernel, stride, padding, dilation), groups)
+        form = choose(kernel, factor, output_shape(x, kernel, *where), groups)
     if form not in FORMS:
         raise ValueError(f"form is one of {', '.join(FORMS)}, not {form!r}")
     _check(form, kernel, factor, groups)
     if form == "grouped":
-        return grouped_convolution(x, kernel, factor, stride, padding, dilation, groups)
+        return grouped_convolution(x, kernel, factor, where, groups)
     if form == "gate":
-        return gated_convolution(x, kernel, factor, stride, padding, dilation, groups)
+        return gated_convolution(x, kernel, factor, where, groups)
     if form == "taps":
-        taps: Tensor = tap_convolution(x, kernel, factor, stride, padding, dilation)
+        taps: Tensor = tap_convolution(x, kernel, factor, *where)
         return taps
-    chunked: Tensor = chunked_convolution(x, kernel, factor, stride, padding, dilation, groups)
+    chunked: Tensor = chunked_convolution(x, kernel, factor, *where, groups)
     return chunked
 
 
 def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -> str:
-    """The form expected to be fastest in a training step, with no more than KEPT_BYTES of kernels in memory.
+    """The form expected to be fastest, with gradients or without, and no more than KEPT_BYTES of kernels in memory.
 
     A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
 
@@ -90,40 +93,25 @@ def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -
     """
     if _is_gate(factor, groups):
         return "gate"
-    if _has_taps(kernel, factor, groups) and kernel.shape[1] >= TAPS_FROM * output[2] * output[3]:
+    taps_from = TAPS_FROM if torch.is_grad_enabled() else TAPS_FROM_IN_INFERENCE
+    if _has_taps(kernel, factor, groups) and kernel.shape[1] >= taps_from * output[2] * output[3]:
         return "taps"
     return "grouped" if 0 < output[0] * kernel.nbytes <= KEPT_BYTES else "chunked"
 
 
-def grouped_convolution(
-    x: Tensor,
-    kernel: Tensor,
-    factor: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+def grouped_convolution(x: Tensor, kernel: Tensor, factor: Tensor, where: Where, groups: int) -> Tensor:
     """With the kernels of all samples in memory, and kept for backward."""
     kernels = (kernel * factor).to(x.dtype).flatten(0, 1)
-    out = torch.conv2d(as_groups(x), kernels, None, stride, padding, dilation, groups * x.shape[0])
+    out = torch.conv2d(as_groups(x), kernels, None, *where, groups * x.shape[0])
     return torch.unflatten(out.squeeze(0), 0, (-1, kernel.shape[0])).contiguous(memory_format=memory_format(x))
 
 
-def gated_convolution(
-    x: Tensor,
-    kernel: Tensor,
-    factor: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+def gated_convolution(x: Tensor, kernel: Tensor, factor: Tensor, where: Where, groups: int) -> Tensor:
     """A plain convolution of which the output channels are scaled, or else the input channels."""
     scale, kernel = factor.to(x.dtype).flatten(1)[..., None, None], kernel.to(x.dtype)
     if factor.shape[2] == 1:
-        return torch.conv2d(x, kernel, None, stride, padding, dilation, groups) * scale
-    return torch.conv2d(x * scale, kernel, None, stride, padding, dilation, groups)
+        return torch.conv2d(x, kernel, None, *where, groups) * scale
+    return torch.conv2d(x * scale, kernel, None, *where, groups)
 
 
 def _autocast(x: Tensor) -> Tensor:
