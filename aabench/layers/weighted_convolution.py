@@ -27,9 +27,9 @@ KEPT_BYTES = 8 * 2**20
 make them in chunks, and again in backward. ``make bench`` compares on two CPU cores (tests/bench/test_convolution.py).
 """
 
-TAPS_FROM, TAPS_FROM_IN_INFERENCE = 4, 2
-"""Input channels for each pixel of the output from which the taps are taken, by the same benchmark: in a training step,
-whose backward computes them again, and without. None was measured on a GPU yet."""
+TAPS_FROM = 4
+"""Input channels for each pixel of the output from which the taps are taken, by the same benchmark. Neither was
+measured on a GPU yet."""
 
 
 def weighted_convolution(
@@ -81,7 +81,7 @@ def weighted_convolution(
 
 
 def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -> str:
-    """The form expected to be fastest, with gradients or without, and no more than KEPT_BYTES of kernels in memory.
+    """The form expected to be fastest, with no more than KEPT_BYTES of kernels in memory.
 
     A fixed rule, not a timing at run time: a resumed training has to take the same form to end bit-identical.
 
@@ -93,8 +93,7 @@ def choose(kernel: Tensor, factor: Tensor, output: Sequence[int], groups: int) -
     """
     if _is_gate(factor, groups):
         return "gate"
-    taps_from = TAPS_FROM if torch.is_grad_enabled() else TAPS_FROM_IN_INFERENCE
-    if _has_taps(kernel, factor, groups) and kernel.shape[1] >= taps_from * output[2] * output[3]:
+    if _has_taps(kernel, factor, groups) and kernel.shape[1] >= TAPS_FROM * output[2] * output[3]:
         return "taps"
     return "grouped" if 0 < output[0] * kernel.nbytes <= KEPT_BYTES else "chunked"
 

@@ -47,8 +47,7 @@ def chosen(asked: dict[str, Any]) -> str:
     """The form that an AWConv2d takes by itself."""
     layer = weighted("auto", asked)
     x = torch.randn(asked["batch"], asked["channels"], asked["side"], asked["side"])
-    with torch.set_grad_enabled(asked["mode"] == "train"):
-        return choose(layer.weight, layer.attention_map(x), x.shape, layer.groups)
+    return choose(layer.weight, layer.attention_map(x), x.shape, layer.groups)
 
 
 def module_call(layer: nn.Module, channels: int, asked: dict[str, Any]) -> Callable[[], None]:
