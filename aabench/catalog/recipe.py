@@ -10,7 +10,7 @@ from aabench.catalog.schema import Frozen, Name
 
 
 class Smoke(Frozen):
-    """The short training run that must learn, on CIFAR-100 or its stand-in. All of it is ours.
+    """The short training run that must learn: on CIFAR-100 or its stand-in, a detector on COCO's. All of it is ours.
 
     The width it is reduced to belongs to the model: ``Task.smoke_arguments``.
     """
@@ -20,8 +20,16 @@ class Smoke(Frozen):
     batch_size: Annotated[int, Field(gt=0)]
     lr: Annotated[float, Field(gt=0)]
     """Peak learning rate, as used (not per 256)."""
-    times_chance: Annotated[float, Field(gt=1)]
+    times_chance: Annotated[float, Field(gt=1)] | None = None
     """Top-1 on the test set has to exceed this multiple of chance, with its whole 95 % interval."""
+    least_AP: Annotated[float, Field(gt=0, lt=100)] | None = None
+    """Likewise, in the place of that, a detector's average precision, in percent."""
+
+    @model_validator(mode="after")
+    def _one_threshold(self) -> Self:
+        if (self.times_chance is None) == (self.least_AP is None):
+            raise ValueError("give times_chance, or least_AP for a detector")
+        return self
 
 
 class Recipe(Frozen):
@@ -52,7 +60,7 @@ class Recipe(Frozen):
     """The learning rate is multiplied by ``gamma`` each time so many epochs are over (exponential schedule)."""
     gamma: Annotated[float, Field(gt=0, lt=1)] | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    augmentation: Literal["crop-flip", "inception"]
+    augmentation: Literal["crop-flip", "inception", "scale-jitter", "flip"]
     accumulate: Annotated[int, Field(gt=0)] = 1
     """Micro-batches a step: each holds batch_size / accumulate images."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serial
 Tag = Literal["printed", "abstract", "code", "second-hand", "recalled", "derived", "ours"]
 """Where a claim comes from. ``ours``: no paper says it, it is a question of ours that is judged like a claim."""
 Metric = Literal[
-    "params", "flops", "top1", "top5", "correct", "correct5", "AP",
+    "params", "flops", "top1", "top5", "correct", "correct5", "AP", "AP50", "AP75",
     "latency_ms", "memory", "train_loss", "seed_spread", "diverged",
 ]  # fmt: skip
 Kind = Literal["absolute", "delta", "ordinal", "growth"]
@@ -19,6 +19,9 @@ Setting = Literal["full", "scaled"]
 """Of a protocol. ``full``: the tasks and their recipe as they are, for a GPU. ``scaled``: its scaled-down setting."""
 Data = Literal["cifar10", "cifar100", "imagenet", "imagenet1000", "coco"]
 """``imagenet1000`` is the data bundle's: one image for each class of ImageNet, for calibration."""
+Framing = Literal["square", "shorter-side"]
+"""How an image is brought to a detector. ``square``: its longer side becomes ``input_size``, on a canvas of that side.
+``shorter-side``: its shorter side becomes ``input_size``, the longer one at most 1333 / 800 of that."""
 NormalisationName = Literal["cifar100", "imagenet", "caffe", "dianet"]
 Argument = bool | int | float | str
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
@@ -34,6 +37,8 @@ UNITS_OF: dict[str, tuple[str, ...]] = {
     "correct": ("images",),
     "correct5": ("images",),
     "AP": ("%", "points"),
+    "AP50": ("%", "points"),
+    "AP75": ("%", "points"),
     "latency_ms": ("%",),
     "memory": (),
     "train_loss": (),
@@ -55,6 +60,9 @@ PROFILED = ("latency_ms", "memory")
 
 COSTS = ("params", "flops", *PROFILED)
 """Metrics of which less is better: an ordinal claim on one says less, not more."""
+
+AVERAGE_PRECISIONS = ("AP", "AP50", "AP75")
+"""COCO's: of all IoU thresholds from .50 to .95, and of one. No shares of the images."""
 
 ACCURACIES = ("top1", "top5")
 """Metrics of which a training has two: of its last epoch, and of its best one."""
@@ -250,6 +258,10 @@ class Task(Frozen):
     resize: Annotated[int, Field(gt=0)] | None = None
     """ImageNet only: the shorter side, in pixels, that an evaluated image is resized to before its centre is cut out;
     None for 8/7 of ``input_size``, the usual 256 for 224 (ours)."""
+    framing: Framing | None = None
+    """COCO only."""
+    backbone: str | None = None
+    """Of a detector: the task whose classifier its backbone starts from, by ``--backbone``; None: it starts anew."""
     recipe: str | None = None
     """None: the task is only evaluated, with ``checkpoint``."""
     search: str | None = None
@@ -276,7 +288,7 @@ class Task(Frozen):
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
-        optional = {name for name in ("resize", "torchvision_weights") if getattr(self, name) is not None}
+        optional = {name for name in ("resize", "torchvision_weights", "framing", "backbone") if getattr(self, name) is not None}
         unsourced = {"model", "input_size", "normalisation", *optional, *self.arguments} - self.source.keys()
         if unsourced:
             raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
@@ -286,6 +298,8 @@ class Task(Frozen):
     def _consistent(self) -> Self:
         if self.resize is not None and self.resize < self.input_size:
             raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
+        if (self.framing is None) == (self.data == "coco" and self.blocked is None):
+            raise ValueError("framing goes with data = \"coco\", and only with it")
         if self.torchvision_weights is not None and self.checkpoint is None:
             raise ValueError("torchvision_weights needs checkpoint: where the file lies below the data root")
         if self.search is not None and "scheme" not in self.arguments:

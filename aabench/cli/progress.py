@@ -37,9 +37,10 @@ class Bar:
         self._progress.reset(self._task, total=total_steps, completed=done, state="")
         self._progress.start()
 
-    def step(self, step: int, loss: float, accuracy: float, images_per_second: float) -> None:
+    def step(self, step: int, loss: float, accuracy: float | None, images_per_second: float) -> None:
         """Move it on."""
-        state = f"loss {loss:.3f}  top-1 {accuracy:.1f} %  {images_per_second:.0f} images/s"
+        hits = "" if accuracy is None else f"  top-1 {accuracy:.1f} %"
+        state = f"loss {loss:.3f}{hits}  {_speed(images_per_second)}"
         self._progress.update(self._task, completed=step, description="training", state=state)
 
     def evaluating(self, images: int, total: int) -> None:
@@ -48,14 +49,23 @@ class Bar:
 
     def epoch(self, point: CurvePoint) -> None:
         """Print the epoch's line above the bar."""
-        tested = "not evaluated" if point.top1 is None else f"top-1 {point.top1:.2f} %, top-5 {point.top5:.2f} %"
+        hits = "" if point.train_top1 is None else f", top-1 {point.train_top1:.2f} %"
         self._console.print(
-            f"  epoch {point.epoch} (step {point.step}): training loss {point.train_loss:.4f}, "
-            f"top-1 {point.train_top1:.2f} %; test {tested}; learning rate {point.lr:.4g}; "
-            f"{point.images_per_second:.0f} images/s",
+            f"  epoch {point.epoch} (step {point.step}): training loss {point.train_loss:.4f}{hits}; "
+            f"test {_tested(point)}; learning rate {point.lr:.4g}; {_speed(point.images_per_second)}",
             soft_wrap=True,
         )
 
     def finish(self) -> None:
         """Take the bar away."""
         self._progress.stop()
+
+
+def _tested(point: CurvePoint) -> str:
+    if point.AP is not None:
+        return f"AP {point.AP:.2f} %, AP50 {point.AP50:.2f} %"
+    return "not evaluated" if point.top1 is None else f"top-1 {point.top1:.2f} %, top-5 {point.top5:.2f} %"
+
+
+def _speed(images_per_second: float) -> str:
+    return f"{images_per_second:.{0 if images_per_second >= 10 else 1}f} images/s"

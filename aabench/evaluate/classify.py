@@ -41,6 +41,16 @@ class Scores:
     correct_mask: Tensor
     unreadable: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def rank(self) -> float:
+        """The best of several epochs has the greatest."""
+        return self.correct
+
+    @property
+    def curve_values(self) -> dict[str, float]:
+        """What a learning curve shows of them."""
+        return {"top1": self.top1_percent, "top5": self.top5_percent, "test_loss": self.loss}
+
 
 class Tally:
     """Gathers what was seen of a test set of ``images`` images, and gives scores once each was seen exactly once."""
@@ -71,7 +81,7 @@ class Tally:
         """
         lost = torch.tensor([image.position for image in self._unreadable], dtype=torch.int64)
         read = torch.cat([*self._indices, lost[:0]])
-        _check_each_once(torch.cat([read, lost]), self.images)
+        check_each_once(torch.cat([read, lost]), self.images)
         if len(lost) == self.images:
             first = self._unreadable[0]
             raise AABenchError(
@@ -140,7 +150,7 @@ def evaluate(
     kind = torch.device(device).type
     tally, done = Tally(len(data)), 0
     amp = torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16")
-    with _eval_mode(model), torch.no_grad(), amp, reading(data.once(batch_size)) as batches:
+    with eval_mode(model), torch.no_grad(), amp, reading(data.once(batch_size)) as batches:
         for batch in batches:
             tally.add_unreadable(batch.unreadable)
             if len(batch.labels):
@@ -162,7 +172,12 @@ def _check_classes(greatest_label: int, classes: int) -> None:
         )
 
 
-def _check_each_once(indices: Tensor, images: int) -> None:
+def check_each_once(indices: Tensor, images: int) -> None:
+    """Check that positions in a test set of so many images are all there, once each.
+
+    Raises:
+        AABenchError: they are not.
+    """
     if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < images:
         raise AABenchError(
             f"image {int(indices.max() if indices.max() >= images else indices.min())} was evaluated, "
@@ -180,7 +195,7 @@ def _check_each_once(indices: Tensor, images: int) -> None:
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Eval mode for a while; each sub-module gets back the mode it had, since some may have been frozen in eval."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import torch
 
-from aabench.data import Batch, Images, Transform
 from aabench.data.batch import reading
 from aabench.train.loop import optimizer_step
+from aabench.data.either import AnyBatch, AnyImages
+from aabench.train.objective import objective_of
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan
 from aabench.train.schedule import peak_rate
@@ -47,7 +48,7 @@ class Cost:
     measured_batch: int
 
 
-def estimate(plan: Plan, train_set: Images) -> Cost:
+def estimate(plan: Plan, train_set: AnyImages) -> Cost:
     """Measure some steps of a plan on a model of its own, and multiply. torch's generators are left as they were.
 
     On CUDA the steps hold a micro-batch of the recipe; on a CPU, as many of its images as take QUICK, or CPU_IMAGES.
@@ -72,20 +73,19 @@ def estimate(plan: Plan, train_set: Images) -> Cost:
     )
 
 
-def _step_seconds(plan: Plan, few: Images, batch_size: int, most: int) -> list[float]:
+def _step_seconds(plan: Plan, few: AnyImages, batch_size: int, most: int) -> list[float]:
     """Times of at most so many steps, one after the other, waiting for images included. The first does not count."""
     recipe = plan.recipe.model_copy(update={"accumulate": 1})
+    plan = plan.model_copy(update={"recipe": recipe})
     model = build_model(plan)
+    objective = objective_of(model, plan)
     optimizer = make_optimizer(model, recipe, peak_rate(recipe))
-    transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
     seconds: list[float] = []
     with reading(_batches(plan, few.to(plan.device), batch_size)) as batches:
         end = start = math.inf
         while len(seconds) < min(LEAST_STEPS, most) or (len(seconds) < most and start < end):
-            _, images, labels, _ = next(batches).require_images()
-            loss_sum, _ = optimizer_step(
-                model, optimizer, transform(images), labels, recipe, channels_last=plan.channels_last
-            )
+            parts = objective.micro_batches(next(batches).require_images())
+            loss_sum, _ = optimizer_step(model, optimizer, parts, recipe)
             loss_sum.item()  # waits for the device
             now = time.perf_counter()
             if start == math.inf:
@@ -96,7 +96,7 @@ def _step_seconds(plan: Plan, few: Images, batch_size: int, most: int) -> list[f
     return seconds
 
 
-def _batches(plan: Plan, few: Images, batch_size: int) -> Generator[Batch]:
+def _batches(plan: Plan, few: AnyImages, batch_size: int) -> Generator[AnyBatch]:
     """Batches without end, epoch after epoch."""
     for epoch in itertools.count():
         yield from few.epoch(plan.seed, epoch, batch_size, range(len(few) // batch_size))

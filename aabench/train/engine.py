@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
-from aabench.data import Images, Transform
 from aabench.errors import AABenchError
-from aabench.evaluate import Scores, evaluate
 from aabench.train.checkpoint import BEST, LAST, read_checkpoint, write_checkpoint
 from aabench.train.interrupt import Interrupted, StopRequest, stop_on_signals
 from aabench.train.loop import NonFinite, train_steps
+from aabench.data.either import AnyImages
+from aabench.train.objective import AnyScores
 from aabench.train.plan import Plan
 from aabench.train.progress import Progress, Silent
 from aabench.train.result import CurvePoint, Result
@@ -35,8 +35,8 @@ class Diverged(AABenchError):
 def train(
     plan: Plan,
     *,
-    train_set: Images,
-    test_set: Images,
+    train_set: AnyImages,
+    test_set: AnyImages,
     directory: Path,
     resume: bool = False,
     progress: Progress | None = None,
@@ -102,8 +102,8 @@ class _Training:
     def __init__(
         self,
         plan: Plan,
-        train_set: Images,
-        test_set: Images,
+        train_set: AnyImages,
+        test_set: AnyImages,
         directory: Path,
         progress: Progress,
         stop: StopRequest,
@@ -112,7 +112,6 @@ class _Training:
         self.state = TrainingState(plan, train_set, test_set)
         self.train_set = train_set.to(plan.device)
         self.test_set = test_set
-        self.transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
         self.directory = directory
         self.progress = progress
         self.stop = stop
@@ -145,7 +144,7 @@ class _Training:
 
     def _train_to(self, until: int) -> None:
         try:
-            train_steps(self.state, self.train_set, self.transform, until, self.stop, self.progress)
+            train_steps(self.state, self.train_set, until, self.stop, self.progress)
         except NonFinite as error:
             raise self._diverged("the loss is", error.step) from error
 
@@ -166,36 +165,26 @@ class _Training:
             lr=learning_rate(self.plan.recipe, state.step - 1, state.total_steps),
             train_loss=totals.loss,
             train_top1=totals.top1,
-            top1=scores.top1_percent if scores else None,
-            top5=scores.top5_percent if scores else None,
-            test_loss=scores.loss if scores else None,
             seconds=totals.seconds,
             images_per_second=totals.images_per_second,
+            **(scores.curve_values if scores else {}),
         )
         state.curve.append(point)
         state.meter.reset()
         if scores is not None:
             state.last = scores
-            if state.best is None or scores.correct > state.best.correct:
+            if state.best is None or scores.rank > state.best.rank:
                 state.best, state.best_epoch = scores, epoch
                 self._save(BEST)
         self.progress.epoch(point)
 
-    def _evaluate(self) -> Scores:
+    def _evaluate(self) -> AnyScores:
         def on_batch(images: int) -> None:
             self.progress.evaluating(images, len(self.test_set))
             if self.stop.signum is not None:
                 raise _StoppedEvaluationError
 
-        return evaluate(
-            self.state.scored_model,
-            self.test_set,
-            transform=self.transform,
-            device=self.plan.device,
-            precision=self.plan.recipe.precision,
-            channels_last=self.plan.channels_last,
-            on_batch=on_batch,
-        )
+        return self.state.objective.evaluate(self.state.scored_model, self.test_set, on_batch)
 
     def _save(self, name: str) -> None:
         self._check_weights()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.catalog import Recipe
-from aabench.data import Batch, Images, Transform
 from aabench.data.batch import reading
 from aabench.errors import AABenchError
 from aabench.models.plugged import PluggedNetwork
 from aabench.train.interrupt import StopRequest
 from aabench.train.meter import Meter
+from aabench.data.either import AnyBatch, AnyImages
+from aabench.train.objective import MicroBatch
 from aabench.train.progress import Progress
 from aabench.train.state import TrainingState
 
@@ -32,49 +32,38 @@ class NonFinite(Exception):
 
 
 def optimizer_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    recipe: Recipe,
-    *,
-    channels_last: bool = False,
+    model: nn.Module, optimizer: torch.optim.Optimizer, batch: Sequence[MicroBatch], recipe: Recipe
 ) -> tuple[Tensor, Tensor]:
-    """One step on a batch, in ``recipe.accumulate`` micro-batches; batch normalisation sees one micro-batch at a time.
-
-    A batch with fewer images than there are micro-batches has one for each.
+    """One step on a batch in micro-batches; batch normalisation sees one of them at a time.
 
     Args:
         model: in train mode, on the device of the batch.
         optimizer: of its parameters.
-        images: (B, 3, H, W), normalised.
-        labels: (B,).
-        recipe: label smoothing, precision, accumulation and clipping are taken from it.
-        channels_last: memory format that the images are brought into.
+        batch: its micro-batches.
+        recipe: precision and clipping are taken from it.
 
     Returns:
-        Sum of the losses (label smoothing included) and number of images right, on the device.
+        Sum of the losses over the images, and number of images right, on the device.
 
     Raises:
         AABenchError: the device's memory does not hold a micro-batch.
     """
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bf16")
+    device, images = next(model.parameters()).device.type, sum(map(len, batch))
+    autocast = torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")
     optimizer.zero_grad(set_to_none=True)
     loss_sum, correct = [], []
-    for x, y in zip(images.chunk(recipe.accumulate), labels.chunk(recipe.accumulate), strict=True):
+    for part in batch:
         try:
             with autocast:
-                logits = model(x.contiguous(memory_format=layout)).float()
-                loss = F.cross_entropy(logits, y, label_smoothing=recipe.label_smoothing)
-            torch.autograd.backward(loss / (len(labels) / len(y)))
+                loss, hits = part.loss(model)
+            torch.autograd.backward(loss / (images / len(part)))
         except torch.OutOfMemoryError as error:
             raise AABenchError(
-                f"the device's memory does not hold a micro-batch of {len(x)} images: split the recipe's batch of "
+                f"the device's memory does not hold a micro-batch of {len(part)} images: split the recipe's batch of "
                 f"{recipe.batch_size} into more than {recipe.accumulate} (accumulate)"
             ) from error
-        loss_sum.append(loss.detach() * len(y))
-        correct.append((logits.detach().argmax(1) == y).sum())
+        loss_sum.append(loss.detach() * len(part))
+        correct.append(hits)
     if recipe.clip_norm is not None:
         nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
     optimizer.step()
@@ -82,14 +71,13 @@ def optimizer_step(
 
 
 def train_steps(
-    state: TrainingState, train_set: Images, transform: Transform, until: int, stop: StopRequest, progress: Progress
+    state: TrainingState, train_set: AnyImages, until: int, stop: StopRequest, progress: Progress
 ) -> None:
     """Train from ``state.step`` to step ``until`` of the same epoch, or till a stop is asked for.
 
     Args:
         state: is changed.
         train_set: on the plan's device.
-        transform: from stored images to the model's input.
         until: a step count after ``state.step``.
         stop: looked at after every step.
         progress: is told.
@@ -105,27 +93,24 @@ def train_steps(
     state.model.train()
     with reading(train_set.epoch(plan.seed, epoch, plan.recipe.batch_size, steps)) as batches:
         while state.step < until and stop.signum is None:
-            _step(state, next(batches), transform)
+            _step(state, next(batches))
             if state.step % REPORT_EVERY[plan.device] == 0:
                 report(state.step)
     report(state.step)
 
 
-def _step(state: TrainingState, batch: Batch, transform: Transform) -> None:
+def _step(state: TrainingState, batch: AnyBatch) -> None:
     """All that one step changes."""
-    plan = state.plan
-    _, images, labels, unreadable = batch.require_images()
+    parts = state.objective.micro_batches(batch.require_images())
     if isinstance(state.model, PluggedNetwork):
         state.model.reconnect()
-    state.unreadable.update((image.name, image.reason) for image in unreadable)
-    loss_sum, correct = optimizer_step(
-        state.model, state.optimizer, transform(images), labels, plan.recipe, channels_last=plan.channels_last
-    )
+    state.unreadable.update((image.name, image.reason) for image in batch.unreadable)
+    loss_sum, correct = optimizer_step(state.model, state.optimizer, parts, state.plan.recipe)
     state.schedule.step()
     if state.ema is not None:
         state.ema.update_parameters(state.model)
     state.step += 1
-    state.meter.add(state.step, len(labels), loss_sum, correct)
+    state.meter.add(state.step, sum(map(len, parts)), loss_sum, correct)
 
 
 def _reporter(meter: Meter, progress: Progress) -> Callable[[int], None]:

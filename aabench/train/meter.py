@@ -13,7 +13,8 @@ class Totals(NamedTuple):
 
     images: int
     loss_sum: float
-    correct: float
+    correct: float | None
+    """None of a detector."""
     seconds: float
 
     def since(self, before: Totals) -> Totals:
@@ -21,7 +22,7 @@ class Totals(NamedTuple):
         return Totals(
             self.images - before.images,
             self.loss_sum - before.loss_sum,
-            self.correct - before.correct,
+            None if self.correct is None or before.correct is None else self.correct - before.correct,
             self.seconds - before.seconds,
         )
 
@@ -31,9 +32,9 @@ class Totals(NamedTuple):
         return self.loss_sum / self.images
 
     @property
-    def top1(self) -> float:
-        """In percent."""
-        return 100 * self.correct / self.images
+    def top1(self) -> float | None:
+        """In percent; None of a detector."""
+        return None if self.correct is None else 100 * self.correct / self.images
 
     @property
     def images_per_second(self) -> float:
@@ -42,9 +43,15 @@ class Totals(NamedTuple):
 
 
 class Meter:
-    """Adds up losses and hits over an epoch, and remembers the first step whose loss was not finite."""
+    """Adds up losses and hits over an epoch, and remembers the first step whose loss was not finite.
 
-    def __init__(self, device: torch.device | str) -> None:
+    Args:
+        device: where the sums are kept.
+        hits: whether there are hits to add up: a detector has none.
+    """
+
+    def __init__(self, device: torch.device | str, *, hits: bool = True) -> None:
+        self.hits = hits
         self.images = 0
         self.seconds = 0.0
         self._sums = torch.zeros(2, dtype=torch.float64, device=device)
@@ -65,7 +72,7 @@ class Meter:
     def totals(self) -> Totals:
         """The sums so far. Waits for the device."""
         loss_sum, correct = self._sums.tolist()
-        return Totals(self.images, loss_sum, correct, self.seconds)
+        return Totals(self.images, loss_sum, correct if self.hits else None, self.seconds)
 
     def state_dict(self) -> dict[str, Any]:
         """For a checkpoint: plain numbers."""
@@ -74,7 +81,7 @@ class Meter:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.images, self.seconds = state["images"], state["seconds"]
-        self._sums.copy_(torch.tensor([state["loss_sum"], state["correct"]], dtype=torch.float64))
+        self._sums.copy_(torch.tensor([state["loss_sum"], state["correct"] or 0.0], dtype=torch.float64))
 
     def reset(self) -> None:
         """Start another epoch."""

@@ -8,8 +8,15 @@ from pydantic import Field, PositiveInt
 
 from aabench.catalog import Recipe
 from aabench.catalog.schema import Argument, Frozen, NormalisationName
-from aabench.data import Images
+from aabench.data.either import AnyImages
 from aabench.errors import AABenchError
+
+
+class BackboneWeights(Frozen):
+    """A file with a classifier's weights, which a detector's backbone starts from."""
+
+    file: str
+    sha256: str
 
 
 class Plan(Frozen):
@@ -22,6 +29,8 @@ class Plan(Frozen):
     num_classes: PositiveInt
     normalisation: NormalisationName
     recipe: Recipe
+    backbone: BackboneWeights | None = None
+    """What the backbone of a detector starts from; None: anew."""
     seed: int = 0
     device: Literal["cpu", "cuda"] = "cpu"
     channels_last: bool = False
@@ -41,7 +50,7 @@ class Plan(Frozen):
         """Optimizer steps of the whole training, for a training set of so many images."""
         return self.max_steps or self.recipe.epochs * self.steps_per_epoch(images)
 
-    def check(self, train_set: Images, test_set: Images) -> None:
+    def check(self, train_set: AnyImages, test_set: AnyImages) -> None:
         """Check that it can be carried out on these sets.
 
         Raises:

@@ -13,13 +13,14 @@ class Progress(Protocol):
     def start(self, total_steps: int, done: int) -> None:
         """Training starts, with ``done`` steps behind it if it is resumed."""
 
-    def step(self, step: int, loss: float, accuracy: float, images_per_second: float) -> None:
+    def step(self, step: int, loss: float, accuracy: float | None, images_per_second: float) -> None:
         """So many steps are done.
 
         Args:
             step: steps done.
             loss: mean over the images since the last call.
-            accuracy: top-1 in percent on the (augmented) training images of the epoch so far.
+            accuracy: top-1 in percent on the (augmented) training images of the epoch so far; None of a
+                detector.
             images_per_second: of training, since the last call.
         """
 
@@ -39,7 +40,7 @@ class Silent:
     def start(self, total_steps: int, done: int) -> None:
         """Nothing."""
 
-    def step(self, step: int, loss: float, accuracy: float, images_per_second: float) -> None:
+    def step(self, step: int, loss: float, accuracy: float | None, images_per_second: float) -> None:
         """Nothing."""
 
     def evaluating(self, images: int, total: int) -> None:

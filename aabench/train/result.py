@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aabench.catalog.schema import Frozen
-from aabench.evaluate import Scores
+from aabench.train.objective import AnyScores
 
 
 class CurvePoint(Frozen):
@@ -20,12 +20,15 @@ class CurvePoint(Frozen):
     """Learning rate of its last step."""
     train_loss: float
     """Mean over its augmented images, label smoothing included, as they were trained on."""
-    train_top1: float
-    """In percent, likewise."""
-    top1: float | None
-    """On the test set, in percent; None for an epoch that was not evaluated."""
-    top5: float | None
-    test_loss: float | None
+    train_top1: float | None
+    """In percent, likewise; None of a detector."""
+    top1: float | None = None
+    """On the test set, in percent; None for an epoch that was not evaluated, and of a detector."""
+    top5: float | None = None
+    test_loss: float | None = None
+    AP: float | None = None
+    """On the test set, in percent; None for an epoch that was not evaluated, and of a classifier."""
+    AP50: float | None = None
     seconds: float
     """Of training, without evaluation and checkpoints."""
     images_per_second: float
@@ -37,7 +40,7 @@ class Result:
 
     Attributes:
         curve: one point an epoch.
-        best: scores of the evaluated epoch with the most images right (the first one of equals).
+        best: scores of the evaluated epoch with the most images right, or the greatest AP (the first one of equals).
         best_epoch: which one it was, from 1.
         last: scores of the last epoch.
         steps: optimizer steps, over all runs.
@@ -49,9 +52,9 @@ class Result:
     """
 
     curve: tuple[CurvePoint, ...]
-    best: Scores
+    best: AnyScores
     best_epoch: int
-    last: Scores
+    last: AnyScores
     steps: int
     unreadable: dict[str, str]
     images_per_second: float

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from aabench.data import Images
 from aabench.train.checkpoint import LAST, read_checkpoint
 from aabench.train.engine import train
 from aabench.train.interrupt import Interrupted, StopRequest
+from aabench.data.either import AnyImages
 from aabench.train.plan import Plan
 from aabench.train.progress import Silent
 
@@ -53,13 +53,13 @@ class _StopAfter(Silent):
         self.step_to_stop = step
         self.request = StopRequest()
 
-    def step(self, step: int, loss: float, accuracy: float, images_per_second: float) -> None:
+    def step(self, step: int, loss: float, accuracy: float | None, images_per_second: float) -> None:
         if step == self.step_to_stop:
             self.request.signum = signal.SIGTERM
 
 
 def compare_resumed(
-    plan: Plan, train_set: Images, test_set: Images, directory: Path, stop: StopRequest
+    plan: Plan, train_set: AnyImages, test_set: AnyImages, directory: Path, stop: StopRequest
 ) -> ResumeOutcome:
     """Train STEPS steps of the plan at once, and again in two halves; compare all of the state.
 

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aabench.data import Images
 from aabench.errors import AABenchError
-from aabench.evaluate import Scores
 from aabench.models import create_model
 from aabench.train.meter import Meter
+from aabench.data.either import AnyImages
+from aabench.train.objective import AnyScores, objective_of
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan, differences
 from aabench.train.result import CurvePoint
+from aabench.train.backbone_weights import load_backbone
 from aabench.train.schedule import make_schedule, peak_rate
 
 
@@ -25,6 +26,7 @@ class TrainingState:
     """Everything at its start, seeded by the plan. Sets torch's global seed: call it under ``fork_rng``.
 
     Attributes:
+        objective: what is learnt, and how it is scored.
         step: optimizer steps done.
         curve: the epochs that are over.
         best: scores of the best epoch so far, and ``best_epoch``, which one it was; None before the first evaluation.
@@ -32,27 +34,28 @@ class TrainingState:
         unreadable: why a training image could not be read, by its name.
     """
 
-    def __init__(self, plan: Plan, train_set: Images, test_set: Images) -> None:
+    def __init__(self, plan: Plan, train_set: AnyImages, test_set: AnyImages) -> None:
         torch.manual_seed(plan.seed)
         self.plan = plan
         self.settings = {
             # Where a number came from, and the smoke run, do not change a training.
-            **plan.model_dump(mode="json", exclude={"recipe": {"source", "smoke"}}),
+            **plan.model_dump(mode="json", exclude={"recipe": {"source", "smoke"}, "backbone": {"file"}}),
             "train_set": f"{train_set.source} ({len(train_set)} images)",
             "test_set": f"{test_set.source} ({len(test_set)} images)",
         }
         self.steps_per_epoch = plan.steps_per_epoch(len(train_set))
         self.total_steps = plan.total_steps(len(train_set))
         self.model = build_model(plan)
+        self.objective = objective_of(self.model, plan)
         self.ema = None if plan.recipe.ema_decay is None else make_ema(self.model, plan.recipe.ema_decay)
         self.optimizer = make_optimizer(self.model, plan.recipe, peak_rate(plan.recipe))
         self.schedule = make_schedule(self.optimizer, plan.recipe, self.total_steps)
-        self.meter = Meter(plan.device)
+        self.meter = Meter(plan.device, hits=self.objective.counts_hits)
         self.step = 0
         self.curve: list[CurvePoint] = []
-        self.best: Scores | None = None
+        self.best: AnyScores | None = None
         self.best_epoch = 0
-        self.last: Scores | None = None
+        self.last: AnyScores | None = None
         self.unreadable: dict[str, str] = {}
 
     @property
@@ -116,17 +119,23 @@ class TrainingState:
         self.schedule.load_state_dict(content["schedule"])
         self.meter.load_state_dict(content["meter"])
         self.curve = [CurvePoint.model_validate(point) for point in content["curve"]]
-        self.best = None if content["best"] is None else Scores(**content["best"])
+        self.best = None if content["best"] is None else self.objective.restore(content["best"])
         self.best_epoch = content["best_epoch"]
-        self.last = None if content["last"] is None else Scores(**content["last"])
+        self.last = None if content["last"] is None else self.objective.restore(content["last"])
         self.unreadable = dict(content["unreadable"])
         _set_rng_state(content["rng"])
 
 
 def build_model(plan: Plan) -> nn.Module:
-    """The plan's model on its device, with weights drawn from torch's global generator."""
+    """The plan's model on its device, with weights drawn from torch's global generator, but for a backbone's given ones.
+
+    Raises:
+        AABenchError: these cannot be read, or do not fit.
+    """
     arguments: dict[str, Any] = dict(plan.arguments)
     model = create_model(plan.model, input_size=plan.input_size, num_classes=plan.num_classes, **arguments)
+    if plan.backbone is not None:
+        load_backbone(model, Path(plan.backbone.file))
     layout = torch.channels_last if plan.channels_last else torch.contiguous_format
     return model.to(device=plan.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 

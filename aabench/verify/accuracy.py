@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from aabench.catalog import Catalog, Claim, Task
+from aabench.catalog.schema import AVERAGE_PRECISIONS
 from aabench.levels import PIPELINES, TITLES
 from aabench.record import Level, Measurement
 from aabench.verify.effect import claimed_effect, plan_seeds
@@ -29,7 +30,7 @@ OTHER_PAIRS = "the claim is of the best of pairs that the sheet does not name, a
 
 
 def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) -> Verdict:
-    """Judge a claim on top-1, top-5 or AP by the training runs in the log, or by the evaluation where none is there.
+    """Judge a claim on top-1, top-5 or an AP by the training runs in the log, or by the evaluation where none is there.
 
     A claim of the best epoch is judged by that of each training; the last epoch's value stands in the reason.
     """
@@ -40,7 +41,7 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
         if not groups[-1]:
             return _without_runs(claim, found, catalog.tasks[task])
     if claim.baseline is None:
-        estimate = estimate_accuracy(groups[0], share_of_images=claim.metric != "AP")
+        estimate = estimate_accuracy(groups[0], share_of_images=claim.metric not in AVERAGE_PRECISIONS)
     else:
         estimate = estimate_difference(*groups)
     status, why = _place(claim, estimate, catalog)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aabench.catalog import Catalog, Claim, Task
+from aabench.catalog.schema import AVERAGE_PRECISIONS
 from aabench.record import Measurement
 from aabench.verify.evidence import accuracy_runs, evidence
 from aabench.verify.statistics import binomial_deviation, seeds_needed
@@ -110,7 +111,7 @@ def plan_seeds(claim: Claim, catalog: Catalog, rows: Iterable[Measurement] = ())
             deviation = float(np.std(percents, ddof=1))
             source = f"that of the {len(percents)} seeds of {name} in the log"
             return SeedPlan(effect, deviation, source, seeds_needed(effect.points, deviation))
-    if claim.metric == "AP":  # no share of images
+    if claim.metric in AVERAGE_PRECISIONS:  # no share of images
         return None
     printed = _printed(claim.task, claim.metric, catalog)
     images = TEST_IMAGES[catalog.tasks[claim.task].data]

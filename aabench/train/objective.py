@@ -1,0 +1,165 @@
+"""What a training is about: the loss of a micro-batch, and the scores of an epoch; of a classifier, or of a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from aabench.data import Batch, CanvasTransform, CocoFiles, DetectionBatch, Images, Target, Transform
+from aabench.errors import AABenchError
+from aabench.evaluate import DetectionScores, Scores, evaluate, evaluate_detector
+from aabench.models.detector import Detector
+from aabench.train.plan import Plan
+
+AnyScores = Scores | DetectionScores
+
+
+class MicroBatch(Protocol):
+    """Images on the device, ready for the network, with what it has to learn of them."""
+
+    def __len__(self) -> int: ...
+
+    def loss(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        """Mean loss over its images, in fp32, and how many of them were right (0 of a detector)."""
+
+
+class Objective(Protocol):
+    """What a network learns and how it is scored, by a plan."""
+
+    counts_hits: bool
+    """Whether the training images that are right are counted."""
+
+    def micro_batches(self, batch: Any) -> Sequence[MicroBatch]:
+        """A batch of the training set in as many parts as the recipe says; in as many as it has images, if fewer."""
+
+    def evaluate(self, model: nn.Module, data: Any, on_batch: Callable[[int], None] | None = None) -> AnyScores:
+        """Scores on a test set; ``on_batch`` is told how many images are done."""
+
+    def restore(self, content: dict[str, Any]) -> AnyScores:
+        """Scores from a checkpoint, where they are kept by the names of their fields."""
+
+
+def objective_of(model: nn.Module, plan: Plan) -> Objective:
+    """Detection for a detector, else classification."""
+    return Detection(plan) if isinstance(model, Detector) else Classification(plan)
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """A classifier's: images (n, 3, H, W), labels (n,)."""
+
+    images: Tensor
+    labels: Tensor
+    label_smoothing: float
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def loss(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        """Cross-entropy, label smoothing included."""
+        logits = model(self.images).float()
+        loss = F.cross_entropy(logits, self.labels, label_smoothing=self.label_smoothing)
+        return loss, (logits.detach().argmax(1) == self.labels).sum()
+
+
+@dataclass(frozen=True)
+class BoxedImages:
+    """A detector's: images (n, 3, H, W) on one canvas, the size and the objects of each."""
+
+    images: Tensor
+    sizes: tuple[tuple[int, int], ...]
+    targets: tuple[Target, ...]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def loss(self, model: nn.Module) -> tuple[Tensor, Tensor]:
+        """The sum of the detector's losses."""
+        assert isinstance(model, Detector)
+        losses = model.losses(self.images, self.sizes, self.targets)
+        return torch.stack(list(losses.values())).sum(), torch.zeros((), device=self.images.device)
+
+
+class Classification:
+    """Cross-entropy; top-1 and top-5."""
+
+    counts_hits = True
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.transform = Transform(plan.normalisation, (plan.input_size, plan.input_size))
+
+    def micro_batches(self, batch: Batch) -> list[LabelledImages]:
+        """Each with labels, its images in the plan's memory format."""
+        parts = self.plan.recipe.accumulate
+        x, smoothing = self.transform(batch.images), self.plan.recipe.label_smoothing
+        return [
+            LabelledImages(images.contiguous(memory_format=_layout(self.plan)), labels, smoothing)
+            for images, labels in zip(x.chunk(parts), batch.labels.chunk(parts), strict=True)
+        ]
+
+    def evaluate(self, model: nn.Module, data: Images, on_batch: Callable[[int], None] | None = None) -> Scores:
+        """As :func:`aabench.evaluate.evaluate`, in the plan's precision."""
+        return evaluate(
+            model,
+            data,
+            transform=self.transform,
+            device=self.plan.device,
+            precision=self.plan.recipe.precision,
+            channels_last=self.plan.channels_last,
+            on_batch=on_batch,
+        )
+
+    def restore(self, content: dict[str, Any]) -> Scores:
+        """See :class:`Objective`."""
+        return Scores(**content)
+
+
+class Detection:
+    """The detector's own losses; COCO's average precision."""
+
+    counts_hits = False
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.transform = CanvasTransform(plan.normalisation)
+        if plan.recipe.label_smoothing:
+            raise AABenchError(f"recipe {plan.recipe.name} smooths labels: a detector has none to smooth; set it to 0")
+
+    def micro_batches(self, batch: DetectionBatch) -> list[BoxedImages]:
+        """Each with objects, its images in the plan's memory format, all on the batch's canvas."""
+        x = self.transform(batch).contiguous(memory_format=_layout(self.plan))
+        chunks = x.chunk(self.plan.recipe.accumulate)
+        ends = torch.tensor([len(images) for images in chunks]).cumsum(0).tolist()
+        return [
+            BoxedImages(images, batch.sizes[end - len(images) : end], batch.targets[end - len(images) : end])
+            for images, end in zip(chunks, ends, strict=True)
+        ]
+
+    def evaluate(
+        self, model: nn.Module, data: CocoFiles, on_batch: Callable[[int], None] | None = None
+    ) -> DetectionScores:
+        """As :func:`aabench.evaluate.evaluate_detector`, in the plan's precision."""
+        assert isinstance(model, Detector)
+        return evaluate_detector(
+            model,
+            data,
+            transform=self.transform,
+            device=self.plan.device,
+            precision=self.plan.recipe.precision,
+            channels_last=self.plan.channels_last,
+            on_batch=on_batch,
+        )
+
+    def restore(self, content: dict[str, Any]) -> DetectionScores:
+        """See :class:`Objective`."""
+        return DetectionScores(**content)
+
+
+def _layout(plan: Plan) -> torch.memory_format:
+    return torch.channels_last if plan.channels_last else torch.contiguous_format
