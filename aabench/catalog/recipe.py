@@ -22,13 +22,13 @@ class Smoke(Frozen):
     """Peak learning rate, as used (not per 256)."""
     times_chance: Annotated[float, Field(gt=1)] | None = None
     """Top-1 on the test set has to exceed this multiple of chance, with its whole 95 % interval."""
-    least_AP: Annotated[float, Field(gt=0, lt=100)] | None = None
+    least_ap: Annotated[float, Field(gt=0, lt=100)] | None = None
     """Likewise, in the place of that, a detector's average precision, in percent."""
 
     @model_validator(mode="after")
     def _one_threshold(self) -> Self:
-        if (self.times_chance is None) == (self.least_AP is None):
-            raise ValueError("give times_chance, or least_AP for a detector")
+        if (self.times_chance is None) == (self.least_ap is None):
+            raise ValueError("give times_chance, or least_ap for a detector")
         return self
 
 

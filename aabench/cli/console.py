@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from aabench.data import Images
+    from aabench.data.either import AnyImages
     from aabench.errors import AABenchError
     from aabench.search import SearchProgress
     from aabench.train import Plan, Progress
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Console:
     """Tells a person what goes on."""
 
-    def training(self, plan: Plan, train_set: Images) -> None:
+    def training(self, plan: Plan, train_set: AnyImages) -> None:
         """Print what a training will need, and how many seeds decide the paper's claim."""
         from aabench.catalog import load_catalog
         from aabench.train import estimate
@@ -31,9 +31,9 @@ class Console:
         catalog = load_catalog()
         if plan.task not in catalog.tasks:
             return  # a supernet, of which no paper claims anything
-        top1 = next((claim for claim in catalog.claims_of(plan.task) if claim.metric == "top1"), None)
-        needed = plan_seeds(top1, catalog) if top1 is not None else None
-        typer.echo(f"  {needed}" if needed else "  the paper gives no effect on top-1 to decide")
+        claims = [claim for claim in catalog.claims_of(plan.task) if claim.metric in ("top1", "AP")]
+        needed = plan_seeds(claims[0], catalog) if claims else None
+        typer.echo(f"  {needed}" if needed else "  how many seeds decide the paper's claim is not known")
 
     def progress(self) -> Progress:
         """A bar with loss, accuracy, images/s and time left."""
@@ -51,7 +51,7 @@ class Console:
 class Quiet(Console):
     """Tells how each training goes, and not what it will need: for the trainings of a protocol all was said before."""
 
-    def training(self, plan: Plan, train_set: Images) -> None:
+    def training(self, plan: Plan, train_set: AnyImages) -> None:
         """Nothing."""
 
 

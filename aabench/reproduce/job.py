@@ -13,7 +13,7 @@ from aabench.levels import Reach, reachable
 from aabench.record import Value
 
 if TYPE_CHECKING:
-    from aabench.data import Images
+    from aabench.data.either import AnyImages
     from aabench.search import SearchProgress
     from aabench.train import Plan, Progress
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Reporter(Protocol):
     """Is told what goes on: the measurements draw nothing themselves."""
 
-    def training(self, plan: Plan, train_set: Images) -> None:
+    def training(self, plan: Plan, train_set: AnyImages) -> None:
         """A training by the paper's recipe is about to start, on this set."""
 
     def progress(self) -> Progress:
@@ -42,6 +42,9 @@ class Job:
         seed: of weights, order and augmentation.
         changes: ``KEY=VALUE``, see :mod:`aabench.alter`.
         resume: go on with a training that was stopped: ``always`` (there has to be one), or ``where-begun``.
+        backbone: what the backbone of a detector starts from: a classifier's checkpoint, or ``none`` to start anew;
+            None as the task says.
+        detections: where an evaluation of a detector saves what it found, as a COCO results file; None for nowhere.
         channels_last: memory format of trainings.
         device: ``cpu`` or ``cuda``.
         directory: where trainings keep their checkpoints, a folder each.
@@ -58,10 +61,12 @@ class Job:
     device: Literal["cpu", "cuda"]
     directory: Path
     reporter: Reporter
+    backbone: Path | Literal["none"] | None = None
+    detections: Path | None = None
 
     def reach(self, task: Task) -> Reach:
         """Which levels are within reach for a task."""
-        return reachable(task, data_root=self.data_root, device=self.device, checkpoint=self.checkpoint)
+        return reachable(task, data_root=self.data_root, device=self.device, checkpoint=self.checkpoint, backbone=self.backbone)
 
     def run(self, name: str) -> Run:
         """A task of the catalog, altered as asked.

@@ -10,33 +10,39 @@ from aabench.errors import AABenchError
 from aabench.levels import PIPELINES, Split, image_folder
 
 if TYPE_CHECKING:
-    from aabench.data import Images
+    from aabench.data.either import AnyImages
 
 
-def load(task: Task, data_root: Path, split: Split) -> Images:
+def load(task: Task, data_root: Path, split: Split) -> AnyImages:
     """One split of a task's data set.
 
     Raises:
         AABenchError: it is not there, is damaged, or is of a kind that this version cannot read.
     """
-    from aabench.data import load_cifar, load_imagenet
+    from aabench.data import load_cifar, load_coco, load_imagenet
 
     if task.data in ("cifar10", "cifar100"):
         return load_cifar(task.data, data_root, split)
     if task.data not in PIPELINES:
         raise AABenchError(f"{task.name}: there is no {task.data} pipeline in this version")
+    if task.data == "coco":
+        assert task.framing is not None  # the task was checked for it
+        return load_coco(data_root, split, size=task.input_size, framing=task.framing)
     folder = image_folder(task.data, split, data_root)
     name: Literal["train", "val"] = "train" if split == "train" else "val"
     return load_imagenet(folder, name, size=task.input_size, shorter_side=task.shorter_side)
 
 
-def partial(task: Task, **sets: Images) -> dict[str, str]:
-    """ImageNet's splits with another number of images than they have: what is measured on them is not judged."""
+def partial(task: Task, **sets: AnyImages) -> dict[str, str]:
+    """ImageNet's and COCO's splits with another number of images than they have: what is measured on them is not
+    judged.
+    """
     from aabench.data.imagenet import IMAGES
 
-    if task.data != "imagenet":
+    if task.data not in ("imagenet", "coco"):
         return {}
-    whole = {"train": IMAGES["train"], "test": IMAGES["val"]}
+    counts = IMAGES if task.data == "imagenet" else COCO_IMAGES
+    whole = {"train": counts["train"], "test": counts["val"]}
     return {
         f"{name}_set": f"{len(data):,} of {whole[name]:,} images"
         for name, data in sets.items()

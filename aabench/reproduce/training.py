@@ -13,10 +13,11 @@ from aabench.record import Value
 from aabench.reproduce.allocation import tune_allocator
 from aabench.reproduce.job import Found, Job, Run
 from aabench.reproduce.sets import load, partial
-from aabench.reproduce.values import packed, plan_settings, score_values, speed, unreadable
+from aabench.reproduce.values import annotation_faults, plan_settings, predictions, score_values, speed, unreadable
 
 if TYPE_CHECKING:
     from aabench.train import Plan
+    from aabench.train.plan import BackboneWeights
 
 
 def train_level(run: Run) -> Found:
@@ -51,11 +52,12 @@ def train_level(run: Run) -> Found:
         "curve": [point.model_dump() for point in result.curve],
         "best_epoch": result.best_epoch,
         "allocator": tuned,
-        "correct_mask": packed(result.last),
+        **predictions(result.last),
         "unreadable": {"train": unreadable(result.unreadable), "test": unreadable(result.last.unreadable)},
+        **annotation_faults(train=train_set, test=test_set),
     }
     settings = {**plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
-    return Found(settings, values, detail, altered=partial(task, train=train_set, test=test_set))
+    return Found(settings, values, detail, altered={**partial(task, train=train_set, test=test_set), **_other_backbone(job, task)})
 
 
 def training_plan(job: Job, name: str) -> Plan:
@@ -67,6 +69,7 @@ def training_plan(job: Job, name: str) -> Plan:
 def make_plan(job: Job, task: Task, recipe: Recipe) -> Plan:
     """What a training of a task, as it is, by a recipe is."""
     from aabench.train import Plan
+    from aabench.train.plan import BackboneWeights
 
     return Plan(
         task=task.name,
@@ -76,11 +79,45 @@ def make_plan(job: Job, task: Task, recipe: Recipe) -> Plan:
         num_classes=task.num_classes,
         normalisation=task.normalisation,
         recipe=recipe,
+        backbone=_backbone(job),
         seed=job.seed,
         device=job.device,
         channels_last=job.channels_last,
         checkpoint_every_steps=500,
     )
+
+
+def _backbone(job: Job) -> BackboneWeights | None:
+    """The file that ``--backbone`` names, and its digest.
+
+    Raises:
+        AABenchError: it cannot be read.
+    """
+    from aabench.train.plan import BackboneWeights
+
+    if not isinstance(job.backbone, Path):
+        return None
+    try:
+        with job.backbone.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AABenchError(
+            f"cannot read the backbone's weights {job.backbone} ({error.strerror}); give a classifier's checkpoint"
+        ) from error
+    return BackboneWeights(file=str(job.backbone), sha256=digest)
+
+
+def _other_backbone(job: Job, task: Task) -> dict[str, str]:
+    """Where the backbone does not start as the task says."""
+    from aabench.train.checkpoint import read_tensors
+
+    if not isinstance(job.backbone, Path):
+        return {} if task.backbone is None else {"backbone": f"started anew, not from {task.backbone}"}
+    content = read_tensors(job.backbone)
+    trained = content.get("settings", {}).get("task") if isinstance(content, dict) else None
+    if trained is not None and trained == task.backbone:
+        return {}
+    return {"backbone": f"weights of {trained or 'unknown origin'}, not {task.backbone or 'started anew'}"}
 
 
 def _resumes(job: Job, folder: Path) -> bool:

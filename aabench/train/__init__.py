@@ -7,7 +7,7 @@ from aabench.train.interrupt import Interrupted
 from aabench.train.plan import Plan
 from aabench.train.progress import Progress, Silent
 from aabench.train.result import CurvePoint, Result
-from aabench.train.smoke import Check, SmokeResult, smoke, smoke_plan, smoke_sets
+from aabench.train.smoke import Check, SmokeResult, smoke, smoke_images, smoke_plan, smoke_sets
 from aabench.train.torchvision_weights import check_published, fetch_weights, published_name
 from aabench.train.weights import load_weights
 
@@ -30,6 +30,7 @@ __all__ = [
     "load_weights",
     "published_name",
     "smoke",
+    "smoke_images",
     "smoke_plan",
     "smoke_sets",
     "train",

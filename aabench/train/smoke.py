@@ -13,10 +13,14 @@ import torch
 from scipy.stats import binomtest
 
 from aabench.catalog import Recipe, Task
-from aabench.data import ImageSet, Transform, load_cifar, synthetic_cifar
-from aabench.evaluate import Scores, evaluate
+from aabench.catalog.recipe import Smoke
+from aabench.data import CocoFiles, ImageSet, load_cifar, load_coco, synthetic_cifar, write_synthetic_coco
+from aabench.data.either import AnyImages
+from aabench.errors import AABenchError
+from aabench.evaluate import DetectionScores, Scores
 from aabench.train.engine import train
 from aabench.train.interrupt import Interrupted, StopRequest, stop_on_signals
+from aabench.train.objective import AnyScores, objective_of
 from aabench.train.plan import Plan
 from aabench.train.progress import Progress, Silent
 from aabench.train.result import CurvePoint, Result
@@ -33,7 +37,7 @@ class Check:
     """One thing that a smoke run has to show.
 
     Attributes:
-        name: ``loss_fell``, ``above_chance``, ``round_trip`` or ``resume``.
+        name: ``loss_fell``, ``above_chance`` (of a detector ``precise``), ``round_trip`` or ``resume``.
         passed: whether it did.
         detail: in words, with the numbers.
         numbers: the numbers.
@@ -62,7 +66,7 @@ class SmokeResult:
 
     plan: Plan
     checks: tuple[Check, ...]
-    scores: Scores
+    scores: AnyScores
     curve: tuple[CurvePoint, ...]
     losses: tuple[tuple[int, float], ...]
     train_source: str
@@ -82,14 +86,28 @@ def smoke_sets(data_root: Path | None) -> tuple[ImageSet, ImageSet]:
     return synthetic_cifar(split="train", images_per_class=100), synthetic_cifar(split="test", images_per_class=20)
 
 
+DETECTOR_IMAGES = {"train": 200, "val": 50}
+"""Of the stand-in for COCO."""
+
+
+def smoke_images(task: Task, recipe: Recipe, folder: Path) -> tuple[CocoFiles, CocoFiles]:
+    """The synthetic stand-in for COCO, written below a folder: what a detector's smoke run trains and is scored on."""
+    assert task.framing is not None  # the task was checked for it
+    write_synthetic_coco(folder, **DETECTOR_IMAGES)
+    size, framing = recipe.smoke.input_size, task.framing
+    return load_coco(folder, "train", size=size, framing=framing), load_coco(
+        folder, "test", size=size, framing=framing
+    )
+
+
 def smoke_plan(
     task: Task, recipe: Recipe, *, num_classes: int, seed: int = 0, device: Literal["cpu", "cuda"] = "cpu"
 ) -> Plan:
     """The task's model, with its smoke arguments, and the recipe cut down to ``recipe.smoke``.
 
     What stays is the optimizer and its momentum and decay, label smoothing, clipping and precision, and the share of
-    warm-up. The schedule is always cosine, the augmentation always crop and flip, and averaged weights look back over
-    a tenth of the steps at most: with thousands they would still be the initial ones.
+    warm-up. The schedule is always cosine, the augmentation of a classifier always crop and flip, and averaged weights
+    look back over a tenth of the steps at most: with thousands they would still be the initial ones.
     """
     smoke = recipe.smoke
     changes = {
@@ -101,7 +119,7 @@ def smoke_plan(
         "milestones": (),
         "decay_epochs": None,
         "gamma": None,
-        "augmentation": "crop-flip",
+        "augmentation": recipe.augmentation if task.data == "coco" else "crop-flip",
         "accumulate": math.gcd(recipe.accumulate, smoke.batch_size),
         "ema_decay": recipe.ema_decay and min(recipe.ema_decay, max(1 - 10 / smoke.steps, 0.5)),
     }
@@ -124,8 +142,8 @@ def smoke(
     task: Task,
     recipe: Recipe,
     *,
-    train_set: ImageSet,
-    test_set: ImageSet,
+    train_set: AnyImages,
+    test_set: AnyImages,
     directory: Path,
     seed: int = 0,
     device: Literal["cpu", "cuda"] = "cpu",
@@ -134,14 +152,16 @@ def smoke(
     """Train for ``recipe.smoke.steps`` steps and check four things.
 
     - ``loss_fell``: the training loss of the last tenth of the steps is below that of the first tenth;
-    - ``above_chance``: top-1 exceeds ``times_chance`` times chance, with its whole 95 % Wilson interval;
-    - ``round_trip``: a fresh model with the checkpoint's weights scores the same, image by image;
+    - ``above_chance``: top-1 exceeds ``times_chance`` times chance, with its whole 95 % Wilson interval; of a
+      detector ``precise``: AP exceeds ``least_ap``;
+    - ``round_trip``: a fresh model with the checkpoint's weights scores the same, image by image (or finds the same
+      objects);
     - ``resume``: a training that is interrupted and resumed ends like one that is not (``compare_resumed``).
 
     Args:
         task: of the catalog.
         recipe: its recipe.
-        train_set: CIFAR-100, or its stand-in.
+        train_set: CIFAR-100, or its stand-in; of a detector, COCO's stand-in.
         test_set: likewise; the first TEST_IMAGES are used.
         directory: for the checkpoints, in a folder that is removed at the end.
         seed: of weights and batches.
@@ -164,7 +184,7 @@ def smoke(
             )
             checks = (
                 _loss_fell(recorder.losses, result.steps),
-                _above_chance(result.last, train_set.num_classes, recipe.smoke.times_chance),
+                _learnt(result.last, train_set.num_classes, recipe.smoke),
                 _round_trip(plan, result, test_set),
                 _resume(plan, train_set, test_set, folder, stop),
             )
@@ -191,7 +211,7 @@ class _Recorder:
         self.start, self.evaluating = progress.start, progress.evaluating
         self.epoch, self.finish = progress.epoch, progress.finish
 
-    def step(self, step: int, loss: float, accuracy: float, images_per_second: float) -> None:
+    def step(self, step: int, loss: float, accuracy: float | None, images_per_second: float) -> None:
         self.losses.append((step, loss))
         self._progress.step(step, loss, accuracy, images_per_second)
 
@@ -202,6 +222,18 @@ def _loss_fell(losses: list[tuple[int, float]], steps: int) -> Check:
     last = statistics.fmean(loss for step, loss in losses if step > steps - tenth)
     detail = f"training loss {first:.3f} in the first tenth of {steps} steps, {last:.3f} in the last"
     return Check("loss_fell", last < first, detail, {"first": first, "last": last})
+
+
+def _learnt(scores: AnyScores, num_classes: int, smoke: Smoke) -> Check:
+    if isinstance(scores, Scores):
+        if smoke.times_chance is None:
+            raise AABenchError("a classifier's recipe needs times_chance in its smoke run, not least_ap")
+        return _above_chance(scores, num_classes, smoke.times_chance)
+    if smoke.least_ap is None:
+        raise AABenchError("a detector's recipe needs least_ap in its smoke run, not times_chance")
+    ap = 100 * scores.ap
+    detail = f"AP {ap:.2f} % on {scores.images} images; at least {smoke.least_ap:g} % is asked"
+    return Check("precise", ap >= smoke.least_ap, detail, {"AP": ap, "threshold": smoke.least_ap})
 
 
 def _above_chance(scores: Scores, num_classes: int, times_chance: float) -> Check:
@@ -215,26 +247,29 @@ def _above_chance(scores: Scores, num_classes: int, times_chance: float) -> Chec
     return Check("above_chance", low > threshold, detail, numbers)
 
 
-def _round_trip(plan: Plan, result: Result, test_set: ImageSet) -> Check:
+def _round_trip(plan: Plan, result: Result, test_set: AnyImages) -> Check:
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if plan.device == "cuda" else []):
         torch.manual_seed(plan.seed + 1)  # nothing of the trained model may be in the fresh one
         fresh = build_model(plan)
     load_weights(fresh, result.last_checkpoint)
-    scores = evaluate(
-        fresh,
-        test_set,
-        transform=Transform(plan.normalisation, (plan.input_size, plan.input_size)),
-        device=plan.device,
-        precision=plan.recipe.precision,
-        channels_last=plan.channels_last,
-    )
-    differing = int((scores.correct_mask != result.last.correct_mask).sum())
+    scores, before = objective_of(fresh, plan).evaluate(fresh, test_set), result.last
+    if not isinstance(scores, Scores) or not isinstance(before, Scores):
+        return _same_detections(scores, before)
+    differing = int((scores.correct_mask != before.correct_mask).sum())
     detail = f"{differing} of {scores.images} images scored differently by the reloaded weights, loss {scores.loss:.6g}"
-    numbers = {"differing": differing, "loss": scores.loss, "loss_before": result.last.loss}
-    return Check("round_trip", differing == 0 and scores.loss == result.last.loss, detail, numbers)
+    numbers = {"differing": differing, "loss": scores.loss, "loss_before": before.loss}
+    return Check("round_trip", differing == 0 and scores.loss == before.loss, detail, numbers)
 
 
-def _resume(plan: Plan, train_set: ImageSet, test_set: ImageSet, folder: Path, stop: StopRequest) -> Check:
+def _same_detections(scores: AnyScores, before: AnyScores) -> Check:
+    assert isinstance(scores, DetectionScores)
+    assert isinstance(before, DetectionScores)
+    same = scores.digest == before.digest
+    detail = f"the reloaded weights give {scores.results} detections, {'the same' if same else 'not the same'} as before"
+    return Check("round_trip", same, detail, {"detections": scores.results, "detections_before": before.results})
+
+
+def _resume(plan: Plan, train_set: AnyImages, test_set: AnyImages, folder: Path, stop: StopRequest) -> Check:
     outcome = compare_resumed(plan, train_set, test_set, folder, stop)
     numbers = {
         "steps": outcome.steps,
