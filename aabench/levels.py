@@ -35,6 +35,9 @@ IMAGE_FOLDERS: dict[Split, str] = {"train": "train", "test": "val"}
 IMAGENET1000 = "imagenet1000/val"
 """Where the data bundle's ImageNet images lie, below the data root: a test set only."""
 
+COCO_IMAGES: dict[Split, int] = {"train": 118_287, "test": 5_000}
+"""Images of COCO's train2017 and val2017."""
+
 PIPELINES = ("cifar10", "cifar100", "imagenet", "imagenet1000")
 """The data sets that this version can evaluate (and, with a training split, train) on."""
 
@@ -61,7 +64,7 @@ class Reach:
     offered: tuple[Level, ...]
     """The levels that the task defines: one without a recipe has nothing to train."""
     real_smoke: bool
-    """Whether a smoke run finds real CIFAR-100; else it trains on the synthetic stand-in."""
+    """Whether a smoke run finds real CIFAR-100; else it trains on a synthetic stand-in, as every detector does."""
 
     @property
     def next(self) -> tuple[Level, str] | None:
@@ -81,7 +84,14 @@ class Reach:
             raise NotMeasurable(f"{self.task}: level {level} needs {self.missing[level]}")
 
 
-def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Path | None = None) -> Reach:
+def reachable(
+    task: Task,
+    *,
+    data_root: Path | None,
+    device: str,
+    checkpoint: Path | None = None,
+    backbone: Path | Literal["none"] | None = None,
+) -> Reach:
     """The levels of a task within reach. Files are looked for, not read: a corrupt one is found when it is loaded.
 
     Args:
@@ -89,6 +99,7 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
         data_root: the folder of the data sets (``--data``), or None without one.
         device: the type of the device that would be used, ``cpu`` or ``cuda``.
         checkpoint: weights to evaluate (``--checkpoint``); the task's own published ones lie below the data root.
+        backbone: what a detector's backbone starts from (``--backbone``).
     """
     if task.obstacle is not None:
         missing = dict.fromkeys(LEVELS, task.obstacle)
@@ -99,7 +110,7 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
         "structure": [],
         "smoke": _no_recipe(task),
         "eval": pipeline or [*weights, *missing_split(task.data, "test", data_root)],
-        "train": pipeline or [*_no_recipe(task), *_no_data(task.data, data_root)],
+        "train": pipeline or [*_no_recipe(task), *_no_data(task.data, data_root), *_no_backbone(task, backbone)],
     }
     possible = tuple(level for level in LEVELS if not lacking[level])
     if device != "cuda" and not pipeline:
@@ -111,12 +122,21 @@ def reachable(task: Task, *, data_root: Path | None, device: str, checkpoint: Pa
         missing=missing,
         possible=possible,
         offered=("structure", "eval") if task.recipe is None else LEVELS,
-        real_smoke=not any(missing_split("cifar100", split, data_root) for split in SPLIT_FILES["cifar100"]),
+        real_smoke=task.data != "coco"
+        and not any(missing_split("cifar100", split, data_root) for split in SPLIT_FILES["cifar100"]),
     )
 
 
 def _no_recipe(task: Task) -> list[str]:
     return ["a recipe (the task is only evaluated)"] if task.recipe is None else []
+
+
+def _no_backbone(task: Task, given: Path | Literal["none"] | None) -> list[str]:
+    if isinstance(given, Path) and not given.is_file():
+        return [f"the backbone's weights ({given} is not there)"]
+    if task.backbone is None or given is not None:
+        return []
+    return [f"the weights of {task.backbone} for its backbone (--backbone FILE; --backbone none starts it anew)"]
 
 
 def _no_weights(task: Task, data_root: Path | None, checkpoint: Path | None) -> list[str]:

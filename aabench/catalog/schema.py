@@ -288,7 +288,8 @@ class Task(Frozen):
 
     @model_validator(mode="after")
     def _sourced(self) -> Self:
-        optional = {name for name in ("resize", "torchvision_weights", "framing", "backbone") if getattr(self, name) is not None}
+        may_be_none = ("resize", "torchvision_weights", "framing", "backbone")
+        optional = {name for name in may_be_none if getattr(self, name) is not None}
         unsourced = {"model", "input_size", "normalisation", *optional, *self.arguments} - self.source.keys()
         if unsourced:
             raise ValueError(f"no source for {', '.join(sorted(unsourced))}")
@@ -299,7 +300,7 @@ class Task(Frozen):
         if self.resize is not None and self.resize < self.input_size:
             raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
         if (self.framing is None) == (self.data == "coco" and self.blocked is None):
-            raise ValueError("framing goes with data = \"coco\", and only with it")
+            raise ValueError('framing goes with data = "coco", and only with it')
         if self.torchvision_weights is not None and self.checkpoint is None:
             raise ValueError("torchvision_weights needs checkpoint: where the file lies below the data root")
         if self.search is not None and "scheme" not in self.arguments:

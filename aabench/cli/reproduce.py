@@ -17,7 +17,7 @@ from aabench.cli.verify import print_verdicts, report_broken
 from aabench.errors import AABenchError
 
 if TYPE_CHECKING:
-    from aabench.catalog import Catalog
+    from aabench.catalog import Catalog, Task
     from aabench.levels import Level, Reach
     from aabench.record import Measurement
     from aabench.reproduce import Job, Outcome
@@ -55,6 +55,15 @@ def reproduce(
         typer.Option(metavar="BITS", help="Where attention is plugged in: bits, or an integer a stage (4,11,19,3)."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")] = False,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Classifier's checkpoint that a detector's backbone starts from; none: it starts anew."
+        ),
+    ] = None,
+    save_detections: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of level eval: write what a detector finds, as COCO results.")
+    ] = None,
     channels_last: Annotated[bool, typer.Option("--channels-last", help="Memory format of trainings.")] = False,
     device: DeviceOption = None,
     log: LogOption = LOG,
@@ -73,6 +82,7 @@ def reproduce(
     names = _choose(catalog, tasks, all_tasks)
     of_protocol = names[0] in catalog.protocols
     foreign = {"--level": level, "--set": changes, "--scheme": scheme, "--checkpoint": checkpoint}
+    foreign |= {"--backbone": backbone, "--save-detections": save_detections}
     _check_options(names, of_protocol, {"--protocol": protocol, "--shard": shard}, foreign)
     if scheme is not None:
         changes = [*(changes or ()), _scheme_change(catalog, names, scheme)]
@@ -80,6 +90,9 @@ def reproduce(
         raise AABenchError(f"unknown level {level!r}; one of {', '.join(LEVELS)}")
     if checkpoint is not None and level not in (None, "eval"):
         raise AABenchError(f"--checkpoint goes with level eval, not {level}")
+    _check_detector_options(catalog, names, {"--backbone": backbone, "--save-detections": save_detections})
+    if save_detections is not None and (level not in (None, "eval") or len(names) > 1):
+        raise AABenchError("--save-detections goes with level eval of one task")
     if seeds > 1 and level in ("structure", "eval"):
         raise AABenchError(f"--seeds goes with level smoke or train: level {level} has no seed")
 
@@ -97,6 +110,8 @@ def reproduce(
         seed=seed,
         changes=tuple(changes or ()),
         resume="never" if not resume else "where-begun" if of_protocol or seeds > 1 else "always",
+        backbone="none" if backbone == "none" else Path(backbone) if backbone else None,
+        detections=save_detections,
         channels_last=channels_last,
         device=pick_device(device),
         directory=log.parent,
@@ -134,6 +149,14 @@ def _check_options(names: list[str], of_protocol: bool, own: dict[str, Any], for
             raise AABenchError(f"{option} does not go with {names[0]}, {kind}")
 
 
+def _check_detector_options(catalog: Catalog, names: list[str], options: dict[str, Any]) -> None:
+    """That options of detectors are given for detectors only."""
+    other = next((name for name in names if name in catalog.tasks and catalog.tasks[name].data != "coco"), None)
+    for option, value in options.items():
+        if value is not None and other is not None:
+            raise AABenchError(f"{option} does not go with {other}, which is no detector")
+
+
 def _scheme_change(catalog: Catalog, names: list[str], scheme: str) -> str:
     """What ``--scheme`` is short for, where each of the tasks has a scheme to replace."""
     from aabench.alter import text_change
@@ -151,7 +174,8 @@ def _structures(job: Job, names: list[str], log: Path) -> Iterator[AABenchError]
 
     outcomes = on_all_cores(partial(attempt, job, level="structure"), names)
     for name, outcome in zip(names, outcomes, strict=True):
-        typer.echo(_announcement(job.reach(job.run(name).task), "structure"))
+        task = job.run(name).task
+        typer.echo(_announcement(task, job.reach(task), "structure"))
         if error := _log(outcome, log):
             yield error
 
@@ -165,12 +189,13 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alo
     """
     from aabench.reproduce import attempt
 
-    reach = job.reach(job.run(name).task)
+    task = job.run(name).task
+    reach = job.reach(task)
     level = cast("Level | None", given) or reach.level
     unseeded = len(seeds) > 1 and level in ("structure", "eval")
     if unseeded and alone:
         raise AABenchError(f"--seeds goes with level smoke or train: level {level}, {name}'s highest here, has no seed")
-    typer.echo(_announcement(reach, level))
+    typer.echo(_announcement(task, reach, level))
     if unseeded:
         typer.echo(f"  level {level} has no seed: measured once")
     steps: list[tuple[Level, int]] = [("structure", seeds[0])]
@@ -202,12 +227,13 @@ def _log(outcome: Outcome, log: Path) -> AABenchError | None:
     return error if isinstance(error, AABenchError) else None
 
 
-def _announcement(reach: Reach, level: Level | None) -> str:
+def _announcement(task: Task, reach: Reach, level: Level | None) -> str:
     if reach.level is None:
         return f"{reach.task}: blocked"
     text = f"{reach.task}: level {level}"
     if level == "smoke":
-        text += " on real CIFAR-100" if reach.real_smoke else " on a synthetic set in CIFAR-100's format"
+        format_ = "COCO" if task.data == "coco" else "CIFAR-100"
+        text += " on real CIFAR-100" if reach.real_smoke else f" on a synthetic set in {format_}'s format"
     if level == reach.level and reach.next is not None:
         text += f"; for level {reach.next[0]} it lacks {reach.next[1]}"
     return text
@@ -221,24 +247,51 @@ def _summary(row: Measurement) -> str:
     if row.level == "structure":
         kinds = ("macs", "flops", "aa-paper")
         flops = ", ".join(f"{row.number('flops', kind) / 1e9:.3f} ({kind})" for kind in kinds)
-        shape = "x".join(str(side) for side in row.detail["output_shape"])
+        shape = _shape(row.detail["output_shape"])
         return f"{head} {row.number('params'):,} parameters; GFLOPs {flops}; output {shape}"
     convention = "last" if row.level in ("smoke", "train") else None
+    scores = _hits(row, convention) if row.get("AP", convention) is None else _precisions(row, convention)
+    checks = row.detail.get("checks", {})
+    lines = [f"{head} {scores}", *(f"            {name}: {check['text']}" for name, check in checks.items())]
+    return "\n".join([*lines, *_unreadable(row), *_annotations(row)])
+
+
+def _shape(sides: list[Any]) -> str:
+    """``1x1000``; of a network with several outputs ``1x76725x90, 1x76725x4``."""
+    several = bool(sides) and isinstance(sides[0], list)
+    return ", ".join("x".join(map(str, shape)) for shape in (sides if several else [sides]))
+
+
+def _hits(row: Measurement, convention: str | None) -> str:
     correct, images = row.number("correct", convention), row.number("images", convention)
     top1, top5 = row.number("top1", convention), row.number("top5", convention)
-    text = f"{head} top-1 {top1:.2f} %, top-5 {top5:.2f} % ({correct:,.0f} of {images:,.0f} images)"
-    checks = row.detail.get("checks", {})
-    lines = [text, *(f"            {name}: {check['text']}" for name, check in checks.items())]
-    return "\n".join([*lines, *_unreadable(row)])
+    return f"top-1 {top1:.2f} %, top-5 {top5:.2f} % ({correct:,.0f} of {images:,.0f} images)"
+
+
+def _precisions(row: Measurement, convention: str | None) -> str:
+    shown = ", ".join(f"{name} {row.number(name, convention):.2f} %" for name in ("AP", "AP50", "AP75"))
+    counts = f"{row.number('detections', convention):,.0f} detections in {row.number('images', convention):,.0f} images"
+    if row.get("image_flops", "mean") is None:
+        return f"{shown} ({counts})"
+    mean, deviation = (row.number("image_flops", name) / 1e9 for name in ("mean", "deviation"))
+    return f"{shown} ({counts}; {mean:.1f} GFLOPs an image as run, standard deviation {deviation:.1f})"
 
 
 def _unreadable(row: Measurement) -> Iterator[str]:
     """The images that could not be read, by name."""
-    fates = {"train": "were left out", "test": "count as wrong"}
+    missed = "count as wrong" if row.get("AP", "last") is None and row.get("AP") is None else "have no detections"
+    fates = {"train": "were left out", "test": missed}
     for split, found in row.detail.get("unreadable", {}).items():
         if found["count"]:
             yield f"            {found['count']:,} {split} images could not be read and {fates[split]}:"
             yield from (f"              {name}: {reason}" for name, reason in found["images"].items())
+
+
+def _annotations(row: Measurement) -> Iterator[str]:
+    """What the annotations have that no detector can learn."""
+    for split, found in row.detail.get("annotations", {}).items():
+        yield f"            {found['count']:,} faults in the {split} split's annotations:"
+        yield from (f"              {fault}" for fault in found["first"])
 
 
 def _judge(catalog: Catalog, names: list[str], log: Path) -> int:

@@ -15,8 +15,9 @@ from aabench.reproduce.values import annotation_faults, predictions, score_value
 if TYPE_CHECKING:
     from torch import nn
 
-    from aabench.evaluate import DetectionScores, Detections, Scores
+    from aabench.evaluate import Detections, DetectionScores, Scores
     from aabench.models.detector import Detector
+    from aabench.train.objective import AnyScores
 
 
 def eval_level(run: Run) -> Found:
@@ -36,7 +37,12 @@ def eval_level(run: Run) -> Found:
         check_published(task.torchvision_weights, weights)
     entry = load_weights(model, weights)
     model = model.to(job.device)
-    scores, costs = _detect(run, model, test_set) if isinstance(model, Detector) else (_classify(run, model, test_set), ())
+    scores: AnyScores
+    costs: tuple[Value, ...] = ()
+    if isinstance(model, Detector):
+        scores, costs = _detect(run, model, test_set)
+    else:
+        scores = _classify(run, model, test_set)
     origin = str(job.checkpoint) if job.checkpoint else task.checkpoint
     settings = {**run.settings, "checkpoint": origin, "weights": entry, "test_set": test_set.source}
     detail = {

@@ -66,7 +66,9 @@ class Job:
 
     def reach(self, task: Task) -> Reach:
         """Which levels are within reach for a task."""
-        return reachable(task, data_root=self.data_root, device=self.device, checkpoint=self.checkpoint, backbone=self.backbone)
+        return reachable(
+            task, data_root=self.data_root, device=self.device, checkpoint=self.checkpoint, backbone=self.backbone
+        )
 
     def run(self, name: str) -> Run:
         """A task of the catalog, altered as asked.

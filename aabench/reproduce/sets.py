@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from aabench.catalog import Task
 from aabench.errors import AABenchError
-from aabench.levels import PIPELINES, Split, image_folder
+from aabench.levels import COCO_IMAGES, PIPELINES, Split, image_folder
 
 if TYPE_CHECKING:
     from aabench.data.either import AnyImages
@@ -41,8 +41,7 @@ def partial(task: Task, **sets: AnyImages) -> dict[str, str]:
 
     if task.data not in ("imagenet", "coco"):
         return {}
-    counts = IMAGES if task.data == "imagenet" else COCO_IMAGES
-    whole = {"train": counts["train"], "test": counts["val"]}
+    whole = {"train": IMAGES["train"], "test": IMAGES["val"]} if task.data == "imagenet" else COCO_IMAGES
     return {
         f"{name}_set": f"{len(data):,} of {whole[name]:,} images"
         for name, data in sets.items()

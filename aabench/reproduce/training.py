@@ -57,7 +57,12 @@ def train_level(run: Run) -> Found:
         **annotation_faults(train=train_set, test=test_set),
     }
     settings = {**plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
-    return Found(settings, values, detail, altered={**partial(task, train=train_set, test=test_set), **_other_backbone(job, task)})
+    return Found(
+        settings,
+        values,
+        detail,
+        altered={**partial(task, train=train_set, test=test_set), **_other_backbone(job, task)},
+    )
 
 
 def training_plan(job: Job, name: str) -> Plan:
@@ -69,7 +74,6 @@ def training_plan(job: Job, name: str) -> Plan:
 def make_plan(job: Job, task: Task, recipe: Recipe) -> Plan:
     """What a training of a task, as it is, by a recipe is."""
     from aabench.train import Plan
-    from aabench.train.plan import BackboneWeights
 
     return Plan(
         task=task.name,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 
 from aabench.data.batch import reading
-from aabench.train.loop import optimizer_step
 from aabench.data.either import AnyBatch, AnyImages
+from aabench.train.loop import optimizer_step
 from aabench.train.objective import objective_of
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan

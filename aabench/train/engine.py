@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from aabench.data.either import AnyImages
 from aabench.errors import AABenchError
 from aabench.train.checkpoint import BEST, LAST, read_checkpoint, write_checkpoint
 from aabench.train.interrupt import Interrupted, StopRequest, stop_on_signals
 from aabench.train.loop import NonFinite, train_steps
-from aabench.data.either import AnyImages
 from aabench.train.objective import AnyScores
 from aabench.train.plan import Plan
 from aabench.train.progress import Progress, Silent

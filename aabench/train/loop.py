@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from aabench.catalog import Recipe
 from aabench.data.batch import reading
+from aabench.data.either import AnyBatch, AnyImages
 from aabench.errors import AABenchError
 from aabench.models.plugged import PluggedNetwork
 from aabench.train.interrupt import StopRequest
 from aabench.train.meter import Meter
-from aabench.data.either import AnyBatch, AnyImages
 from aabench.train.objective import MicroBatch
 from aabench.train.progress import Progress
 from aabench.train.state import TrainingState
@@ -70,9 +70,7 @@ def optimizer_step(
     return torch.stack(loss_sum).sum(), torch.stack(correct).sum()
 
 
-def train_steps(
-    state: TrainingState, train_set: AnyImages, until: int, stop: StopRequest, progress: Progress
-) -> None:
+def train_steps(state: TrainingState, train_set: AnyImages, until: int, stop: StopRequest, progress: Progress) -> None:
     """Train from ``state.step`` to step ``until`` of the same epoch, or till a stop is asked for.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a training is about: the loss of a micro-batch, and the scores of an epoch; of a classifier, or of a detector."""
+"""What a training is about: the loss of a micro-batch and the scores of an epoch, of a classifier or of a detector."""
 
 from __future__ import annotations
 

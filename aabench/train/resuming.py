@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aabench.data.either import AnyImages
 from aabench.train.checkpoint import LAST, read_checkpoint
 from aabench.train.engine import train
 from aabench.train.interrupt import Interrupted, StopRequest
-from aabench.data.either import AnyImages
 from aabench.train.plan import Plan
 from aabench.train.progress import Silent
 

@@ -95,9 +95,7 @@ def smoke_images(task: Task, recipe: Recipe, folder: Path) -> tuple[CocoFiles, C
     assert task.framing is not None  # the task was checked for it
     write_synthetic_coco(folder, **DETECTOR_IMAGES)
     size, framing = recipe.smoke.input_size, task.framing
-    return load_coco(folder, "train", size=size, framing=framing), load_coco(
-        folder, "test", size=size, framing=framing
-    )
+    return load_coco(folder, "train", size=size, framing=framing), load_coco(folder, "test", size=size, framing=framing)
 
 
 def smoke_plan(
@@ -265,7 +263,9 @@ def _same_detections(scores: AnyScores, before: AnyScores) -> Check:
     assert isinstance(scores, DetectionScores)
     assert isinstance(before, DetectionScores)
     same = scores.digest == before.digest
-    detail = f"the reloaded weights give {scores.results} detections, {'the same' if same else 'not the same'} as before"
+    detail = (
+        f"the reloaded weights give {scores.results} detections, {'the same' if same else 'not the same'} as before"
+    )
     return Check("round_trip", same, detail, {"detections": scores.results, "detections_before": before.results})
 
 

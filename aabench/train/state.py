@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from aabench.data.either import AnyImages
 from aabench.errors import AABenchError
 from aabench.models import create_model
+from aabench.train.backbone_weights import load_backbone
 from aabench.train.meter import Meter
-from aabench.data.either import AnyImages
 from aabench.train.objective import AnyScores, objective_of
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan, differences
 from aabench.train.result import CurvePoint
-from aabench.train.backbone_weights import load_backbone
 from aabench.train.schedule import make_schedule, peak_rate
 
 
@@ -127,7 +127,7 @@ class TrainingState:
 
 
 def build_model(plan: Plan) -> nn.Module:
-    """The plan's model on its device, with weights drawn from torch's global generator, but for a backbone's given ones.
+    """The plan's model on its device; weights are drawn from torch's global generator, but for a backbone's given ones.
 
     Raises:
         AABenchError: these cannot be read, or do not fit.
