@@ -1,0 +1,145 @@
+"""COCO's average precision and recall, each image exactly once.
+
+The numbers are faster-coco-eval's, and pycocotools' to 1e-9 (tests/evaluate/test_coco_parity.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aabench.errors import AABenchError
+from aabench.evaluate.coco_ground_truth import check_ground_truth, check_masks, read_ground_truth
+from aabench.evaluate.coco_results import IouType, check_results, read_results
+
+METRICS = (
+    *("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"),
+    *("AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large"),
+)
+"""COCO's twelve numbers, in its own order."""
+
+
+@dataclass(frozen=True)
+class DetectionScores:
+    """What detections score. All values are plain.
+
+    Attributes:
+        metrics: by :data:`METRICS`, a share 0..1; None where the ground truth has no object of that kind.
+        images: of the ground truth, those without detections too: their objects count as missed.
+        results: detections judged. COCO takes the best 100 for an image and category.
+        unreadable: why an image could not be read, by its name.
+    """
+
+    metrics: dict[str, float | None]
+    images: int
+    results: int
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ap(self) -> float:
+        """AP: mean over IoU 0.50, 0.55, ..., 0.95 and categories, 0..1."""
+        value = self.metrics["AP"]
+        assert value is not None  # coco_scores refuses ground truth without an object
+        return value
+
+    @property
+    def rank(self) -> float:
+        """What the best epoch has most of: the AP."""
+        return self.ap
+
+
+def coco_scores(
+    ground_truth: dict[str, Any] | Path, results: list[dict[str, Any]] | Path, *, iou_type: IouType = "bbox"
+) -> DetectionScores:
+    """COCO's twelve numbers of detections. What is given is not changed.
+
+    Three habits of pycocotools are not kept, as they would give other numbers for the same detections: masks are
+    judged by their own area even where a result also has a box; ids of annotations are ours from 1 on, since it takes
+    one with id 0 for unmatched; and no detection at all scores 0, where it fails.
+
+    Args:
+        ground_truth: as COCO's ``instances_*.json``, or such a file. Each of its images counts exactly once.
+        results: COCO's results format, or such a file: dicts of ``image_id``, ``category_id``, ``score`` and, in
+            pixels, ``bbox`` (x y width height) or, for ``segm``, ``segmentation`` (compressed run lengths). May be empty.
+        iou_type: whether boxes or masks are compared.
+
+    Raises:
+        AABenchError: the ground truth holds no object, or something in either is wrong (:func:`check_ground_truth`,
+            :func:`check_results`).
+    """
+    if isinstance(ground_truth, Path):
+        truth, truth_name = read_ground_truth(ground_truth), str(ground_truth)
+    else:
+        truth, truth_name = ground_truth, "the ground truth"
+        check_ground_truth(truth)
+    if iou_type == "segm":
+        check_masks(truth, name=truth_name)
+    if isinstance(results, Path):
+        detections, results_name = read_results(results), str(results)
+    else:
+        detections, results_name = results, "the results"
+    check_results(detections, truth, iou_type=iou_type, name=results_name)
+    objects = [annotation for annotation in truth["annotations"] if not annotation.get("iscrowd", 0)]
+    if not objects:
+        raise AABenchError(
+            f"{truth_name}: none of its {len(truth['annotations'])} annotations is an object to detect (crowds are not); "
+            "there is nothing to score by"
+        )
+    stats = _evaluate(_truth_of(truth, iou_type), _detections_of(detections, truth, iou_type), iou_type)
+    metrics = {name: None if value < 0 else value for name, value in zip(METRICS, stats, strict=True)}
+    return DetectionScores(metrics, images=len(truth["images"]), results=len(detections))
+
+
+def _evaluate(truth: dict[str, Any], detections: dict[str, Any], iou_type: IouType) -> list[float]:
+    """The twelve numbers, -1 where there is no object of that kind."""
+    from faster_coco_eval import COCO, COCOeval_faster
+
+    back_end = COCOeval_faster(
+        COCO(truth, print_function=_silent),
+        COCO(detections, print_function=_silent),
+        iouType=iou_type,
+        print_function=_silent,
+    )
+    back_end.run()
+    return [float(value) for value in back_end.stats]
+
+
+def _silent(message: str) -> None:
+    """What the back end has to tell."""
+
+
+def _truth_of(truth: dict[str, Any], iou_type: IouType) -> dict[str, Any]:
+    """What the back end needs of ground truth, in dicts of its own, as it writes into them."""
+    annotations = []
+    for number, annotation in enumerate(truth["annotations"], start=1):
+        kept = {key: annotation[key] for key in ("image_id", "category_id", "area", "bbox")}
+        kept |= {"id": number, "iscrowd": int(annotation.get("iscrowd", 0))}
+        if iou_type == "segm":
+            kept["segmentation"] = annotation["segmentation"]
+        annotations.append(kept)
+    return _with(annotations, truth)
+
+
+def _detections_of(results: list[dict[str, Any]], truth: dict[str, Any], iou_type: IouType) -> dict[str, Any]:
+    """Detections as the back end keeps them."""
+    from faster_coco_eval import mask
+
+    annotations = []
+    for number, detection in enumerate(results, start=1):
+        kept = {key: detection[key] for key in ("image_id", "category_id", "score")}
+        kept |= {"id": number, "iscrowd": 0}
+        if iou_type == "segm":
+            kept |= {"segmentation": detection["segmentation"], "area": float(mask.area(detection["segmentation"]))}
+        else:
+            kept |= {"bbox": detection["bbox"], "area": detection["bbox"][2] * detection["bbox"][3]}
+        annotations.append(kept)
+    return _with(annotations, truth)
+
+
+def _with(annotations: list[dict[str, Any]], truth: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "images": [{key: image[key] for key in ("id", "width", "height")} for image in truth["images"]],
+        "categories": [{"id": category["id"]} for category in truth["categories"]],
+        "annotations": annotations,
+    }

@@ -1,0 +1,134 @@
+"""Ground truth in COCO's format, checked before anything is judged by it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aabench.errors import AABenchError
+from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse
+from aabench.evaluate.coco_mask import mask_fault
+
+PARTS = {
+    "images": ("id", "width", "height"),
+    "categories": ("id",),
+    "annotations": ("id", "image_id", "category_id", "bbox", "area"),
+}
+"""List of a ground truth -> what each of its entries must hold."""
+
+
+def read_ground_truth(path: Path) -> dict[str, Any]:
+    """A file of annotations as COCO's ``instances_*.json``, checked by :func:`check_ground_truth`.
+
+    Raises:
+        AABenchError: it cannot be read, or something in it is wrong.
+    """
+    content = read_json(path, "a file of annotations as COCO's instances_val2017.json")
+    check_ground_truth(content, name=str(path))
+    return content  # type: ignore[no-any-return]
+
+
+def check_ground_truth(content: object, *, name: str = "the ground truth") -> None:
+    """Refuse ground truth that no detection can be judged by.
+
+    Boxes without area or out of their image are COCO's evaluator's to judge.
+
+    Args:
+        content: a dict of the lists in :data:`PARTS`. An annotation without ``iscrowd`` is no crowd.
+        name: what errors call it.
+
+    Raises:
+        AABenchError: it has another form; an id occurs twice; an annotation is of an unknown image or category, or has
+            no box of four finite numbers, or no area. The error names the ids.
+    """
+    _check_form(content, name)
+    assert isinstance(content, dict)
+    images, categories, annotations = (content[part] for part in PARTS)
+    for part in PARTS:
+        _check_ids(content[part], part, name)
+    bad = [str(i["id"]) for i in images if not all(is_id(i[side]) and i[side] > 0 for side in ("width", "height"))]
+    refuse(name, bad, "images have no width and height in pixels", "give both as whole numbers above 0")
+    for key, known in (("image_id", images), ("category_id", categories)):
+        ids = {entry["id"] for entry in known}
+        refuse(
+            name,
+            (f"{a['id']} ({key} {a[key]!r})" for a in annotations if not is_id(a[key]) or a[key] not in ids),
+            f"annotations have an unknown {key}",
+            f"add what is missing to its {PART_OF[key]}, or take these annotations out",
+        )
+    refuse(name, _values_faults(annotations), "annotations cannot be judged by", "mend them, or take them out")
+
+
+PART_OF = {"image_id": "images", "category_id": "categories"}
+
+
+def check_masks(content: dict[str, Any], *, name: str = "the ground truth") -> None:
+    """Refuse annotations without a mask, for checked ground truth.
+
+    Raises:
+        AABenchError: some mask is missing or malformed, by the annotation's id.
+    """
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    found = (
+        (annotation["id"], mask_fault(annotation.get("segmentation"), *sizes[annotation["image_id"]], compressed=False))
+        for annotation in content["annotations"]
+    )
+    refuse(
+        name,
+        (f"{number} ({fault})" for number, fault in found if fault),
+        "annotations have no usable segmentation",
+        "mend them, or judge boxes (bbox)",
+    )
+
+
+def _check_form(content: object, name: str) -> None:
+    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
+        found = f"the keys {', '.join(map(str, content)) or '(none)'}" if isinstance(content, dict) else type(content).__name__
+        raise AABenchError(
+            f"{name} is no ground truth of COCO's form: expected a dict of the lists {', '.join(PARTS)}, got {found}"
+        )
+    for part, keys in PARTS.items():
+        refuse(
+            name,
+            _lacking(content[part], keys),
+            f"entries of {part} are not whole",
+            f"each is a dict of at least {', '.join(keys)}",
+        )
+
+
+def _lacking(entries: list[Any], keys: Iterable[str]) -> Iterator[str]:
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            yield f"[{place}] is a {type(entry).__name__}"
+        elif lacking := [key for key in keys if key not in entry]:
+            named = f" of id {entry['id']!r}" if "id" in entry else ""
+            yield f"[{place}]{named} lacks {', '.join(lacking)}"
+
+
+def _check_ids(entries: list[dict[str, Any]], part: str, name: str) -> None:
+    refuse(
+        name,
+        (f"[{place}] {entry['id']!r}" for place, entry in enumerate(entries) if not is_id(entry["id"])),
+        f"ids of {part} are no integers",
+        "number them",
+    )
+    times = Counter(entry["id"] for entry in entries)
+    refuse(
+        name,
+        (f"{number} ({n} times)" for number, n in times.items() if n > 1),
+        f"ids of {part} occur more than once",
+        "each counts exactly once: take the others out",
+    )
+
+
+def _values_faults(annotations: list[dict[str, Any]]) -> Iterator[str]:
+    for annotation in annotations:
+        box, area, crowd = annotation["bbox"], annotation["area"], annotation.get("iscrowd", 0)
+        if not is_box(box):
+            yield f"{annotation['id']} (bbox {box}, not 4 finite numbers)"
+        elif not is_number(area) or area < 0:
+            yield f"{annotation['id']} (area {area!r}, not a number of pixels)"
+        elif crowd not in (0, 1):
+            yield f"{annotation['id']} (iscrowd {crowd!r}, neither 0 nor 1)"

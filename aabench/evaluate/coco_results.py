@@ -1,0 +1,154 @@
+"""Detections in COCO's results format, checked before they are judged: nothing is dropped, all that is wrong is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from aabench.errors import AABenchError
+from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse
+from aabench.evaluate.coco_mask import mask_fault
+
+IouType = Literal["bbox", "segm"]
+"""What is compared with the ground truth: boxes or masks."""
+
+PLACES = {"bbox": "bbox", "segm": "segmentation"}
+"""What a detection must hold for an :data:`IouType`."""
+
+WANTED = "a list of detections: dicts of image_id, category_id, score and bbox (x y width height) or segmentation"
+
+TOLERANCE = 1.0
+"""Pixels that a box may reach beyond its image by rounding."""
+
+
+def read_results(path: Path) -> list[Any]:
+    """A file of detections in COCO's results format; :func:`check_results` checks what they are.
+
+    Raises:
+        AABenchError: it cannot be read, or holds no list.
+    """
+    content = read_json(path, f"COCO's results format, {WANTED}")
+    _check_list(content, str(path))
+    return content  # type: ignore[no-any-return]
+
+
+def check_results(
+    results: object, ground_truth: dict[str, Any], *, iou_type: IouType = "bbox", name: str = "the results"
+) -> None:
+    """Refuse detections that cannot be judged, or would be judged wrongly.
+
+    Boxes may reach beyond their image, as those of a detector that does not clip; any number for an image is legal.
+
+    Args:
+        results: a list of detections. Errors give the place in it, from 0.
+        ground_truth: checked.
+        iou_type: what is to be judged.
+        name: what errors call them.
+
+    Raises:
+        AABenchError: it is no list of dicts with the keys needed; an image or category is not the ground truth's; a
+            score, box or mask is none; or the boxes are corners, x1 y1 x2 y2. The error names image ids and places.
+    """
+    _check_list(results, name)
+    assert isinstance(results, list)
+    total = len(results)
+    refuse(name, _lacking(results, PLACES[iou_type]), f"of {total} detections are not whole", f"expected {WANTED}")
+    sizes = {image["id"]: (image["width"], image["height"]) for image in ground_truth["images"]}
+    categories = {category["id"] for category in ground_truth["categories"]}
+    refuse(
+        name,
+        (label(place, d) for place, d in enumerate(results) if not is_id(d["image_id"]) or d["image_id"] not in sizes),
+        f"of {total} detections are of an unknown image",
+        f"judge them by the ground truth of their own images (this one has {len(sizes)})",
+    )
+    refuse(
+        name,
+        (
+            f"{label(place, d)}: category_id {d['category_id']!r}"
+            for place, d in enumerate(results)
+            if not is_id(d["category_id"]) or d["category_id"] not in categories
+        ),
+        f"of {total} detections are of an unknown category",
+        f"give the category ids of the ground truth (it has {len(categories)}), not a network's class indices",
+    )
+    refuse(
+        name,
+        (f"{label(place, d)}: {d['score']!r}" for place, d in enumerate(results) if not is_number(d["score"])),
+        f"of {total} detections have a score that is no finite number",
+        "a score orders them, greatest first",
+    )
+    if iou_type == "bbox":
+        _check_boxes(results, sizes, name)
+    else:
+        _check_masks(results, sizes, name)
+
+
+def label(place: int, detection: dict[str, Any]) -> str:
+    """How an error names a detection."""
+    return f"[{place}] of image {detection['image_id']!r}"
+
+
+def _check_list(content: object, name: str) -> None:
+    if not isinstance(content, list):
+        raise AABenchError(f"{name}: a {type(content).__name__}, expected {WANTED}")
+
+
+def _lacking(results: list[Any], key: str) -> Iterator[str]:
+    for place, detection in enumerate(results):
+        if not isinstance(detection, dict):
+            yield f"[{place}] is a {type(detection).__name__}"
+            continue
+        lacking = [needed for needed in ("image_id", "category_id", "score", key) if needed not in detection]
+        if lacking:
+            where = label(place, detection) if "image_id" in detection else f"[{place}]"
+            yield f"{where} lacks {', '.join(lacking)}"
+
+
+def _check_boxes(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]], name: str) -> None:
+    total = len(results)
+    refuse(
+        name,
+        (f"{label(place, d)}: {d['bbox']!r}" for place, d in enumerate(results) if not is_box(d["bbox"])),
+        f"of {total} detections have a bbox that is not 4 finite numbers",
+        "expected x y width height, in pixels",
+    )
+    refuse(
+        name,
+        (f"{label(place, d)}: {d['bbox']}" for place, d in enumerate(results) if min(d["bbox"][2:]) < 0),
+        f"of {total} detections have a bbox of negative width or height",
+        "expected x y width height, in pixels",
+    )
+    beyond = [
+        (place, d) for place, d in enumerate(results) if not _lies_within(_corners(d["bbox"]), *sizes[d["image_id"]])
+    ]
+    if beyond and all(_lies_within(d["bbox"], *sizes[d["image_id"]]) for d in results):
+        width, height = sizes[beyond[0][1]["image_id"]]
+        raise AABenchError(
+            f"{name}: the boxes are corners, x1 y1 x2 y2: read as such all {total} lie within their images, and as COCO's "
+            f"x y width height {len(beyond)} do not, the first being {label(*beyond[0])}: {beyond[0][1]['bbox']} in "
+            f"{width}x{height} pixels; write x y width height"
+        )
+
+
+def _corners(box: list[float]) -> list[float]:
+    x, y, width, height = box
+    return [x, y, x + width, y + height]
+
+
+def _lies_within(corners: list[float], width: int, height: int) -> bool:
+    x1, y1, x2, y2 = corners
+    return -TOLERANCE <= x1 <= x2 <= width + TOLERANCE and -TOLERANCE <= y1 <= y2 <= height + TOLERANCE
+
+
+def _check_masks(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]], name: str) -> None:
+    found = (
+        (label(place, d), mask_fault(d["segmentation"], *sizes[d["image_id"]], compressed=True))
+        for place, d in enumerate(results)
+    )
+    refuse(
+        name,
+        (f"{where} ({fault})" for where, fault in found if fault),
+        f"of {len(results)} detections have no mask of their image",
+        "COCO wants compressed run lengths (RLE) at the image's own size",
+    )
