@@ -20,6 +20,10 @@ METRICS = (
 """COCO's twelve numbers, in its own order."""
 
 
+CURVE = ("AP", "AP50")
+"""Those of them that a learning curve shows."""
+
+
 @dataclass(frozen=True)
 class DetectionScores:
     """What detections score. All values are plain.
@@ -29,12 +33,14 @@ class DetectionScores:
         images: of the ground truth, those without detections too: their objects count as missed.
         results: detections judged. COCO takes the best 100 for an image and category.
         unreadable: why an image could not be read, by its name.
+        digest: of the detections, to tell equal ones; None where nobody asked for it.
     """
 
     metrics: dict[str, float | None]
     images: int
     results: int
     unreadable: dict[str, str] = field(default_factory=dict)
+    digest: str | None = None
 
     @property
     def ap(self) -> float:
@@ -47,6 +53,11 @@ class DetectionScores:
     def rank(self) -> float:
         """What the best epoch has most of: the AP."""
         return self.ap
+
+    @property
+    def curve_values(self) -> dict[str, float | None]:
+        """What a learning curve shows of them, in percent."""
+        return {name: None if share is None else 100 * share for name, share in self.metrics.items() if name in CURVE}
 
 
 def coco_scores(

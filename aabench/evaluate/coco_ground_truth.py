@@ -85,7 +85,11 @@ def check_masks(content: dict[str, Any], *, name: str = "the ground truth") -> N
 
 def _check_form(content: object, name: str) -> None:
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
-        found = f"the keys {', '.join(map(str, content)) or '(none)'}" if isinstance(content, dict) else type(content).__name__
+        found = (
+            f"the keys {', '.join(map(str, content)) or '(none)'}"
+            if isinstance(content, dict)
+            else type(content).__name__
+        )
         raise AABenchError(
             f"{name} is no ground truth of COCO's form: expected a dict of the lists {', '.join(PARTS)}, got {found}"
         )

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from aabench.catalog import Recipe
 from aabench.data import Batch, CanvasTransform, CocoFiles, DetectionBatch, Images, Target, Transform
 from aabench.errors import AABenchError
 from aabench.evaluate import DetectionScores, Scores, evaluate, evaluate_detector
@@ -67,6 +68,18 @@ class LabelledImages:
         return loss, (logits.detach().argmax(1) == self.labels).sum()
 
 
+def split_labelled(
+    images: Tensor, labels: Tensor, recipe: Recipe, *, channels_last: bool = False
+) -> list[LabelledImages]:
+    """Images (B, 3, H, W), normalised, and labels (B,), in the recipe's micro-batches.
+
+    A batch with fewer images than there are micro-batches has one for each.
+    """
+    parts = zip(images.chunk(recipe.accumulate), labels.chunk(recipe.accumulate), strict=True)
+    layout = _layout(channels_last)
+    return [LabelledImages(x.contiguous(memory_format=layout), y, recipe.label_smoothing) for x, y in parts]
+
+
 @dataclass(frozen=True)
 class BoxedImages:
     """A detector's: images (n, 3, H, W) on one canvas, the size and the objects of each."""
@@ -96,12 +109,8 @@ class Classification:
 
     def micro_batches(self, batch: Batch) -> list[LabelledImages]:
         """Each with labels, its images in the plan's memory format."""
-        parts = self.plan.recipe.accumulate
-        x, smoothing = self.transform(batch.images), self.plan.recipe.label_smoothing
-        return [
-            LabelledImages(images.contiguous(memory_format=_layout(self.plan)), labels, smoothing)
-            for images, labels in zip(x.chunk(parts), batch.labels.chunk(parts), strict=True)
-        ]
+        x = self.transform(batch.images)
+        return split_labelled(x, batch.labels, self.plan.recipe, channels_last=self.plan.channels_last)
 
     def evaluate(self, model: nn.Module, data: Images, on_batch: Callable[[int], None] | None = None) -> Scores:
         """As :func:`aabench.evaluate.evaluate`, in the plan's precision."""
@@ -133,7 +142,7 @@ class Detection:
 
     def micro_batches(self, batch: DetectionBatch) -> list[BoxedImages]:
         """Each with objects, its images in the plan's memory format, all on the batch's canvas."""
-        x = self.transform(batch).contiguous(memory_format=_layout(self.plan))
+        x = self.transform(batch).contiguous(memory_format=_layout(self.plan.channels_last))
         chunks = x.chunk(self.plan.recipe.accumulate)
         ends = torch.tensor([len(images) for images in chunks]).cumsum(0).tolist()
         return [
@@ -161,5 +170,5 @@ class Detection:
         return DetectionScores(**content)
 
 
-def _layout(plan: Plan) -> torch.memory_format:
-    return torch.channels_last if plan.channels_last else torch.contiguous_format
+def _layout(channels_last: bool) -> torch.memory_format:
+    return torch.channels_last if channels_last else torch.contiguous_format

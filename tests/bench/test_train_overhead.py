@@ -28,7 +28,7 @@ def test_the_engine_against_a_bare_loop(benchmark):
     bare.model.train()
 
     def engine():
-        train_steps(ours, train_set, transform, ours.step + STEPS, StopRequest(), Silent())
+        train_steps(ours, train_set, ours.step + STEPS, StopRequest(), Silent())
 
     def bare_loop():
         for _ in range(STEPS):

@@ -9,6 +9,7 @@ from torch import nn
 from aabench.errors import AABenchError
 from aabench.train.loop import optimizer_step
 from aabench.train.meter import Meter
+from aabench.train.objective import split_labelled
 from aabench.train.state import make_ema
 from tests.train.small import recipe
 
@@ -25,10 +26,14 @@ def batch(count=12, classes=3):
     return torch.randn(count, 3, 1, 1, generator=generator), torch.arange(count) % classes
 
 
+def step(model, optimizer, images, labels, recipe, **how):
+    return optimizer_step(model, optimizer, split_labelled(images, labels, recipe, **how), recipe)
+
+
 def stepped(**changes):
     model = linear()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    returned = optimizer_step(model, optimizer, *batch(), recipe(batch_size=12, **changes))
+    returned = step(model, optimizer, *batch(), recipe(batch_size=12, **changes))
     return model, returned
 
 
@@ -45,7 +50,7 @@ def test_losses_are_summed_over_images():
     nn.init.zeros_(model[1].weight)
     nn.init.zeros_(model[1].bias)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    loss_sum, correct = optimizer_step(model, optimizer, *batch(8, classes=8), recipe(batch_size=8))
+    loss_sum, correct = step(model, optimizer, *batch(8, classes=8), recipe(batch_size=8))
     assert loss_sum.item() == pytest.approx(8 * math.log(8), rel=1e-6)
     assert correct.item() == 1  # equal logits: the first class is taken, and one image has it
 
@@ -56,7 +61,7 @@ def test_label_smoothing_by_hand():
     model[1].bias.data = torch.tensor([math.log(3.0), 0.0])  # probabilities 3/4 and 1/4
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     images = torch.zeros(1, 3, 1, 1)
-    loss_sum, _ = optimizer_step(model, optimizer, images, torch.tensor([0]), recipe(label_smoothing=0.2))
+    loss_sum, _ = step(model, optimizer, images, torch.tensor([0]), recipe(label_smoothing=0.2))
     # 0.9 of the label's loss and 0.1 of the other's.
     assert loss_sum.item() == pytest.approx(0.9 * math.log(4 / 3) + 0.1 * math.log(4), rel=1e-6)
 
@@ -75,7 +80,7 @@ def test_precision_is_that_of_the_forward_pass(precision, dtype):
     model = linear()
     model[1].register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    loss_sum, _ = optimizer_step(model, optimizer, *batch(), recipe(batch_size=12, precision=precision))
+    loss_sum, _ = step(model, optimizer, *batch(), recipe(batch_size=12, precision=precision))
     assert seen == [dtype]
     assert loss_sum.dtype == torch.float32
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
@@ -93,7 +98,7 @@ def test_memory_format_is_that_of_the_models_input():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     images, labels = torch.zeros(4, 3, 2, 2), torch.tensor([0, 1, 2, 0])
     for channels_last in (False, True):
-        optimizer_step(model, optimizer, images, labels, recipe(batch_size=4), channels_last=channels_last)
+        step(model, optimizer, images, labels, recipe(batch_size=4), channels_last=channels_last)
     assert seen == [False, True]
 
 
@@ -107,7 +112,7 @@ def test_too_large_a_batch_says_what_to_do():
     with pytest.raises(
         AABenchError, match=r"a micro-batch of 6 images: split the recipe's batch of 12 into more than 2"
     ):
-        optimizer_step(model, optimizer, *batch(), recipe(batch_size=12, accumulate=2))
+        step(model, optimizer, *batch(), recipe(batch_size=12, accumulate=2))
 
 
 def test_averaged_weights_by_hand():
