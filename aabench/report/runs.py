@@ -29,6 +29,9 @@ _TRAINED = (
     ("top-1 (last)", "top1", "last"),
     ("top-1 (best)", "top1", "best"),
     ("top-5 (last)", "top5", "last"),
+    ("AP (last)", "AP", "last"),
+    ("AP (best)", "AP", "best"),
+    ("AP50 (last)", "AP50", "last"),
     ("correct", "correct", "last"),
     ("images", "images", None),
     ("loss", "loss", None),
@@ -41,7 +44,13 @@ _SUPERNET = (
     ("steps", "steps", None),
     ("speed", "images_per_second", None),
 )
-_EVALUATED = tuple((name, name.replace("-", ""), None) for name in ("top-1", "top-5", "correct", "images", "loss"))
+_EVALUATED = (
+    *((name, name.replace("-", ""), None) for name in ("top-1", "top-5", "AP", "AP50", "AP75")),
+    *((name, name, None) for name in ("correct", "images", "loss")),
+    ("FLOPs an image (mean)", "image_flops", "mean"),
+    ("(deviation)", "image_flops", "deviation"),
+)
+"""FLOPs as run: of a detector they depend on what is in an image."""
 
 
 def runs(rows: Sequence[Measurement], level: Level) -> tuple[list[str], list[Chart]]:
@@ -89,7 +98,7 @@ def _curves(rows: Sequence[Measurement], level: Level, title: str) -> list[Chart
     newest = {(run_name(row), row.seed): row for row in rows if _losses(row)}
     several = len({name for name, _ in newest}) < len(newest)
     named = {f"{name}, seed {seed}" if several else name: row for (name, seed), row in newest.items()}
-    drawn = (("training loss", _losses), ("test top-1 (%)", _accuracies))
+    drawn = (("training loss", _losses), ("test top-1 (%)", _accuracies), ("test AP (%)", _precisions))
     panels = []
     for label, points in drawn:
         series = tuple(Series(name, *zip(*points(row), strict=True)) for name, row in named.items() if points(row))
@@ -111,6 +120,11 @@ def _accuracies(row: Measurement) -> _Points:
     return _of_curve(row, "top1")
 
 
+def _precisions(row: Measurement) -> _Points:
+    """(step, a detector's AP on the test set in percent), likewise."""
+    return _of_curve(row, "AP")
+
+
 def _of_curve(row: Measurement, key: str) -> _Points:
-    points = [(point["step"], point[key]) for point in row.detail.get("curve", ())]
+    points = [(point["step"], point.get(key)) for point in row.detail.get("curve", ())]
     return [(step, value) for step, value in points if value is not None]

@@ -14,6 +14,7 @@ from aabench.evaluate import Scores, evaluate
 from aabench.models import registry
 from aabench.train import BEST, LAST, Diverged, Interrupted, Silent, load_weights, train
 from aabench.train import engine as engine_module
+from aabench.train import objective as objective_module
 from aabench.train.checkpoint import read_checkpoint
 from aabench.train.interrupt import StopRequest
 from aabench.train.state import TrainingState, build_model
@@ -130,7 +131,7 @@ def test_the_first_of_equal_epochs_is_the_best(tmp_path, monkeypatch):
         correct = next(counts)
         return Scores(correct, 100.0, correct, 100, 100, 1.0, torch.arange(100) < correct)
 
-    monkeypatch.setattr(engine_module, "evaluate", scripted)
+    monkeypatch.setattr(objective_module, "evaluate", scripted)
     result = run(tmp_path, plan(recipe_changes={"epochs": 4}))
     assert (result.best_epoch, result.best.correct, result.last.correct) == (2, 5, 4)
     assert read_checkpoint(result.best_checkpoint)["step"] == 8
