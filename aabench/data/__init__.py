@@ -2,28 +2,37 @@
 
 from aabench.data.batch import Batch, Images, Unreadable
 from aabench.data.cifar import check_cifar, load_cifar
+from aabench.data.coco import CocoFiles, load_coco
+from aabench.data.detection import DetectionBatch, Target
+from aabench.data.detection_views import Framing
 from aabench.data.epoch import EpochDraw, draw_epoch
 from aabench.data.held_out import hold_out
 from aabench.data.image_files import ImageFiles
 from aabench.data.image_set import ImageSet
 from aabench.data.imagenet import load_imagenet
 from aabench.data.synthetic import synthetic_cifar
-from aabench.data.transform import NORMALISATIONS, Normalisation, Transform
+from aabench.data.transform import NORMALISATIONS, CanvasTransform, Normalisation, Transform
 
 __all__ = [
     "NORMALISATIONS",
     "Batch",
+    "CanvasTransform",
+    "CocoFiles",
+    "DetectionBatch",
     "EpochDraw",
+    "Framing",
     "ImageFiles",
     "ImageSet",
     "Images",
     "Normalisation",
+    "Target",
     "Transform",
     "Unreadable",
     "check_cifar",
     "draw_epoch",
     "hold_out",
     "load_cifar",
+    "load_coco",
     "load_imagenet",
     "synthetic_cifar",
 ]

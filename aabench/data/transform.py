@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from aabench.data.detection import DetectionBatch
+
 
 class Normalisation(NamedTuple):
     """Per-channel (RGB) mean and standard deviation of pixels scaled to [0, 1]; ``bgr``: blue comes first after it."""
@@ -51,6 +53,28 @@ class Transform:
         if x.shape[-2:] != self.input_size:
             x = F.interpolate(x, self.input_size, mode="bilinear", antialias=True)
         return x.flip(1) if NORMALISATIONS[self.normalisation].bgr else x
+
+
+@dataclass(frozen=True)
+class CanvasTransform:
+    """A :class:`DetectionBatch`'s images -> float32 (N, 3, H, W), normalised as by :class:`Transform`, never resized.
+
+    What lies beyond an image is 0 after it: the mean colour, which is what a convolution's own padding stands for.
+
+    Attributes:
+        normalisation: a name in :data:`NORMALISATIONS`.
+    """
+
+    normalisation: str
+
+    def __call__(self, batch: DetectionBatch) -> Tensor:
+        """On the device where the images are, in their memory format."""
+        canvas = (batch.images.shape[-2], batch.images.shape[-1])
+        x = Transform(self.normalisation, canvas)(batch.images)
+        for image, (height, width) in zip(x, batch.sizes, strict=True):
+            image[:, height:] = 0
+            image[:, :height, width:] = 0
+        return x
 
 
 @cache

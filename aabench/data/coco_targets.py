@@ -1,0 +1,94 @@
+"""Which of COCO's annotations a detector learns: the objects of each image, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aabench.data.coco_annotations import Content
+
+_Array = np.ndarray[Any, Any]
+
+Fault = tuple[int, str]
+"""The id of an image, and what is wrong with one of its annotations, in words."""
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The objects of all images of an annotation file. One image's are rows of one another: see ``spans``.
+
+    Attributes:
+        spans: (N, 2) int64, where the rows of each image begin and end.
+        boxes: (M, 4) fp32, corners x1 y1 x2 y2 in pixels of the file, within the image, of some width and height.
+        labels: (M,) int64, category ids.
+        faults: the annotations that are no targets, or not as they are in the file.
+    """
+
+    spans: Tensor
+    boxes: Tensor
+    labels: Tensor
+    faults: tuple[Fault, ...]
+
+
+def learnt_objects(content: Content) -> Objects:
+    """The objects of a checked annotation file that are learnt.
+
+    Crowd boxes are not: COCO ignores them. Nor are boxes without a width or a height, or outside of the image; boxes
+    that go beyond it are clipped. Each of these is a fault, but less than a pixel beyond the image is rounding.
+    """
+    annotations = [entry for entry in content["annotations"] if not entry.get("iscrowd", 0)]
+    image_ids = np.array([image["id"] for image in content["images"]], dtype=np.int64)
+    places = _places(image_ids, np.array([entry["image_id"] for entry in annotations], dtype=np.int64))
+    # Images in the file's order, and the objects of each as well.
+    order = np.argsort(places, kind="stable")
+    annotations, places = [annotations[row] for row in order], places[order]
+    sides = np.array([(image["width"], image["height"]) for image in content["images"]], dtype=np.float64)
+    boxes = np.array([entry["bbox"] for entry in annotations], dtype=np.float64).reshape(-1, 4)
+    limits = sides.reshape(-1, 2)[places]
+    corners = _corners(boxes)
+    clipped = _within(corners, limits)
+    kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
+    beyond = np.maximum(-corners[:, :2], corners[:, 2:] - limits).max(1, initial=0)
+    faults = [_fault(annotations[row], limits[row], kept[row]) for row in np.flatnonzero(~kept | (beyond >= 1))]
+    ends = np.searchsorted(places[kept], np.arange(len(image_ids) + 1))
+    labels = np.array([entry["category_id"] for entry in annotations], dtype=np.int64)
+    return Objects(
+        spans=torch.from_numpy(np.stack([ends[:-1], ends[1:]], 1).astype(np.int64)),
+        boxes=torch.from_numpy(clipped[kept]),
+        labels=torch.from_numpy(labels[kept]),
+        faults=tuple(faults),
+    )
+
+
+def _places(image_ids: _Array, wanted: _Array) -> _Array:
+    """Where each wanted id stands among those of the images; all of them do."""
+    order = np.argsort(image_ids)
+    found: _Array = order[np.searchsorted(image_ids, wanted, sorter=order)]
+    return found
+
+
+def _corners(boxes: _Array) -> _Array:
+    """COCO's x, y, width, height -> x1, y1, x2, y2."""
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
+
+
+def _within(corners: _Array, limits: _Array) -> _Array:
+    """Clipped to images of these widths and heights, in single precision."""
+    clipped: _Array = np.clip(corners, 0, np.tile(limits, 2))
+    return clipped.astype(np.float32)
+
+
+def _fault(annotation: dict[str, Any], limits: _Array, kept: bool) -> Fault:
+    x, y, width, height = annotation["bbox"]
+    image = "{:.0f} x {:.0f} pixels".format(*limits)
+    if width <= 0 or height <= 0:
+        what = f"is {width:g} x {height:g} pixels large; it is no target"
+    elif not kept:
+        what = f"(x {x:g}, y {y:g}, {width:g} x {height:g}) leaves nothing within the image's {image}; it is no target"
+    else:
+        what = f"(x {x:g}, y {y:g}, {width:g} x {height:g}) goes beyond the image's {image}; it was clipped"
+    return annotation["image_id"], f"the box of annotation {annotation['id']} of image {annotation['image_id']} {what}"
