@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterator
+from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -37,6 +38,24 @@ class Classifier(nn.Module, ABC):
                 f"create it with input_size=({height}, {width}), or resize the images to {built}"
             )
         return self.logits(x)
+
+
+class Staged(Classifier):
+    """A classifier made of stages, whose outputs a detector can take.
+
+    ``classifier``: the modules that only the classifier needs.
+    """
+
+    classifier: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def features(self, x: Tensor) -> Iterator[Tensor]:
+        """Images (N, 3, H, W) -> the output of stage after stage."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> tuple[int, ...]:
+        """Of each stage's output."""
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from aabench.layers import CBAM, DenseImplicitAttention, SpatialGroupEnhance, SqueezeExcite
 from aabench.layers.dense_implicit_attention import State
-from aabench.models.classifier import Classifier, initialise
+from aabench.models.classifier import Staged, initialise
 from aabench.models.parts import Size, joint_signature
 from aabench.models.scheme import Scheme, bits, flags, from_flags, parse_scheme
 
@@ -105,6 +105,7 @@ class Stage(nn.Module):
     ) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
+        self.out_channels = blocks[-1].out_channels
         self.connected = connected if attention is not None else (False,) * len(blocks)
         self.shared = shared
         self.attention = nn.ModuleDict()
@@ -156,7 +157,7 @@ class Skeleton(NamedTuple):
     tail: nn.Module
 
 
-class PluggedNetwork(Classifier):
+class PluggedNetwork(Staged):
     """A skeleton with attention plugged into its blocks.
 
     A supernet connects all blocks but in training, where :meth:`reconnect` draws the scheme of each step.
@@ -168,6 +169,8 @@ class PluggedNetwork(Classifier):
     Raises:
         ValueError: the scheme does not fit the stages.
     """
+
+    classifier = ("tail",)
 
     def __init__(self, skeleton: Skeleton, plugged: Plug, *, input_size: Size, num_classes: int) -> None:
         super().__init__(input_size, num_classes)
@@ -196,6 +199,11 @@ class PluggedNetwork(Classifier):
         for stage in self.stages:
             x = stage(x)
             yield x
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each stage's output."""
+        return tuple(stage.out_channels for stage in self.stages_in_order)
 
     def reconnect(self) -> None:
         """Of a supernet, for the next training step: each block is connected with probability 1/2, by torch's global

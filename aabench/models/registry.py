@@ -16,15 +16,19 @@ from aabench.models import (
     attention_weighted,
     cifar_resnet,
     eaa_resnet,
+    faster_rcnn,
     mnasnet,
     plugged_preresnet,
     plugged_resnet,
     resnet,
+    retinanet,
     squeezenet,
     wide_resnet,
 )
 from aabench.models.parts import Network
 
+DETECTORS: dict[str, Network] = {**faster_rcnn.NETWORKS, **retinanet.NETWORKS}
+"""Name -> the builder of a :class:`~aabench.models.detector.Detector`."""
 NETWORKS: dict[str, Network] = {
     **attention_weighted.NETWORKS,
     **cifar_resnet.NETWORKS,
@@ -35,8 +39,9 @@ NETWORKS: dict[str, Network] = {
     **resnet.NETWORKS,
     **squeezenet.NETWORKS,
     **wide_resnet.NETWORKS,
+    **DETECTORS,
 }
-"""Name -> its builder."""
+"""Name -> its builder: of classifiers and of detectors."""
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -56,8 +61,8 @@ def create_model(
 
     Args:
         name: a name of :func:`list_models`.
-        input_size: side, or (H, W), in pixels. The network takes no other size.
-        num_classes: outputs of the classifier.
+        input_size: side, or (H, W), in pixels. A classifier takes no other size.
+        num_classes: outputs of the classifier, or categories of the detector.
         device: ``meta`` builds shapes only, with no memory.
         **arguments: the model's own, such as ``kappa`` or ``width``.
 

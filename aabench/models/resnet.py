@@ -8,12 +8,14 @@ SE, CBAM, GALA and SGE end every block, before the shortcut is added; BAM stands
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from functools import partial
 
 from torch import Tensor, nn
 
 from aabench.layers import BAM, CBAM, GALA, SpatialGroupEnhance, SqueezeExcite
-from aabench.models.classifier import Classifier, initialise
+from aabench.models.classifier import Staged, initialise
 from aabench.models.parts import Conv3x3, Gate, Network, Size, augmented, conv3x3, no_gate, reduced
 
 
@@ -69,7 +71,7 @@ class Bottleneck(nn.Module):
         return out.add_(self.downsample(x)).relu_()
 
 
-class ResNet(Classifier):
+class ResNet(Staged):
     """The network of four stages.
 
     Args:
@@ -82,6 +84,8 @@ class ResNet(Classifier):
         extra_projection: a projection shortcut in the first stage too, though no shape changes there.
         stem: ``imagenet`` (7x7 convolution and max pooling, each of stride 2) or ``cifar`` (3x3, stride 1).
     """
+
+    classifier = ("avgpool", "fc")
 
     def __init__(
         self,
@@ -115,6 +119,7 @@ class ResNet(Classifier):
             stages.append(nn.Sequential(*blocks))
             stage_channels.append(channels)
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
+        self._channels = tuple(stage_channels)
         self.gate1, self.gate2, self.gate3 = (stage_gate(n) for n in stage_channels[:-1])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
@@ -122,12 +127,22 @@ class ResNet(Classifier):
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, num_classes)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.gate1(self.layer1(x))
-        x = self.gate2(self.layer2(x))
-        x = self.layer4(self.gate3(self.layer3(x)))
-        logits: Tensor = self.fc(self.avgpool(x).flatten(1))
+        last = deque(self.features(x), maxlen=1).pop()
+        logits: Tensor = self.fc(self.avgpool(last).flatten(1))
         return logits
+
+    def features(self, x: Tensor) -> Iterator[Tensor]:
+        """Images (N, 3, H, W) -> the output of stage after stage, with the gate that follows it."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        for stage, gate in ((self.layer1, self.gate1), (self.layer2, self.gate2), (self.layer3, self.gate3)):
+            x = gate(stage(x))
+            yield x
+        yield self.layer4(x)
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of each stage's output."""
+        return self._channels
 
 
 def _stem(stem: str, width: int, size: Size) -> tuple[nn.Module, nn.Module, Size]:

@@ -9,11 +9,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from aabench.errors import AABenchError, listing
+from aabench.models.detector import Detector
 from aabench.train.attended_weights import EXTRA_STATE, check_settings
 from aabench.train.checkpoint import read_tensors
 
 _ENTRIES = ("ema", "state_dict", "model")
 """Where a checkpoint keeps its weights. Averaged ones come first: they are what a training's own scores are of."""
+COUNTER = "num_batches_tracked"
+"""The last part of the name of a normalisation's counter of batches."""
 _PREFIXES = ("module.", "_orig_mod.")
 """Put before each name by DataParallel (and DDP) and by torch.compile."""
 
@@ -34,8 +37,39 @@ def load_weights(model: nn.Module, file: Path) -> str:
     entry, found = _state_dict(read_tensors(file), file)
     expected = model.state_dict()
     given = {_own_name(name, expected): value for name, value in found.items()}
+    _load(model, given, file, getattr(model, "num_classes", None))
+    return entry
+
+
+def load_backbone(detector: Detector, file: Path) -> str:
+    """Load the weights of a classifier into a detector's backbone, from a file as :func:`load_weights` takes it.
+
+    Those of the classifier's last layers are left out; nothing else may be.
+
+    Returns:
+        Which entry the weights came from; ``state dict`` for a plain one.
+
+    Raises:
+        AABenchError: as of :func:`load_weights`. Relative tables of AA fit one map size only, and so one image size.
+    """
+    body = detector.backbone.body
+    entry, found = _state_dict(read_tensors(file), file)
+    expected = body.state_dict()
+    given = {_own_name(name, expected): value for name, value in found.items()}
+    given = {name: value for name, value in given.items() if name.split(".")[0] not in body.classifier}
+    counters = [name for name in given if name.endswith(COUNTER) and name not in expected]
+    for name in counters:  # frozen normalisation counts no batches
+        if name.removesuffix(COUNTER) + "running_mean" in expected:
+            del given[name]
+    _load(body, given, file, None)
+    return entry
+
+
+def _load(model: nn.Module, given: dict[str, Tensor], file: Path, classes: int | None) -> None:
+    """Load weights by the model's own names, or say what does not fit. ``classes``: of its classifier, if it has one."""
+    expected = model.state_dict()
     check_settings(model, given, file)
-    missing = [name for name in expected if name not in given and not name.endswith("num_batches_tracked")]
+    missing = [name for name in expected if name not in given and not name.endswith(COUNTER)]
     unexpected = [name for name in given if name not in expected]
     shapes = {
         name: (tuple(given[name].shape), tuple(expected[name].shape))
@@ -43,17 +77,16 @@ def load_weights(model: nn.Module, file: Path) -> str:
         if name in given and given[name].shape != expected[name].shape and not name.endswith(EXTRA_STATE)
     }
     if shapes and not missing and not unexpected:
-        _check_classes(shapes, getattr(model, "num_classes", None), file)
+        _check_classes(shapes, classes, file)
     if missing or unexpected or shapes:
         wrong = [f"{name} {got} instead of {wanted}" for name, (got, wanted) in shapes.items()]
         kinds = (("missing", missing), ("unexpected", unexpected), ("mis-shaped", wrong))
         listed = [f"{len(names)} {kind} ({listing(names)})" for kind, names in kinds if names]
         raise AABenchError(
-            f"{file} does not fit the model: {'; '.join(listed)}{_projections(missing)}; "
+            f"{file} does not fit the model: {'; '.join(listed)}{_projections(missing)}{_tables(shapes)}; "
             "give weights of this architecture, or choose the task that they belong to"
         )
     model.load_state_dict(given, strict=False)  # complete, but for counters
-    return entry
 
 
 def _state_dict(content: Any, file: Path) -> tuple[str, dict[str, Tensor]]:
@@ -105,4 +138,13 @@ def _projections(missing: list[str]) -> str:
     return (
         ": the model has a projection shortcut in layer1.0 where the network of these weights has none "
         "(extra_projection; --set extra_projection=false builds the model without)"
+    )
+
+
+def _tables(shapes: Iterable[str]) -> str:
+    """Why, if all that has another shape are tables of relative positions."""
+    if not shapes or any(not name.endswith(("row_table", "column_table")) for name in shapes):
+        return ""
+    return (
+        ": the tables of relative positions belong to maps of another size, so these weights are for another input size"
     )

@@ -1,0 +1,106 @@
+"""A detector's backbone: a classifier of this registry without its classifier, whose stages give their outputs.
+
+Offered are the residual networks with ImageNet's stem, whose four stages have strides 4, 8, 16 and 32: plain, gated,
+augmented (AA), plugged (EAN) and, of each, the form with AW-convolutions.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from aabench.layers import AAConv2d
+from aabench.models import attention_weighted, plugged_resnet, resnet
+from aabench.models.classifier import Staged
+from aabench.models.parts import Network, Size, joint_signature
+from aabench.models.plugged import PluggedNetwork
+
+STRIDES = (4, 8, 16, 32)
+"""Pixels between the cells of each stage's output."""
+NORMS = ("batch", "frozen")
+
+_PLAIN: dict[str, Network] = {
+    **resnet.NETWORKS,
+    **{name: plugged_resnet.NETWORKS[name] for name in ("plugged_resnet50", "plugged_resnet101")},
+}
+BACKBONES: dict[str, Network] = {
+    **_PLAIN,
+    **{name: attention_weighted.NETWORKS[name] for name in (f"aw_{plain}" for plain in _PLAIN)},
+}
+"""Name of the classifier -> its builder."""
+
+
+class Backbone(nn.Module):
+    """The stages of a classifier.
+
+    Args:
+        body: the classifier; what only its classifier needs is taken out of it.
+        norm: ``batch``, or ``frozen``: its batch normalisations have no parameters and no running means, but constants.
+
+    Raises:
+        ValueError: no such norm; a supernet, whose scheme changes from step to step.
+    """
+
+    def __init__(self, body: Staged, norm: str) -> None:
+        super().__init__()
+        if norm not in NORMS:
+            raise ValueError(f"norm is one of {', '.join(NORMS)}, not {norm!r}")
+        if isinstance(body, PluggedNetwork) and body.is_supernet:
+            raise ValueError("a detector's backbone has one scheme; scheme random is for a search of classifiers")
+        for name in body.classifier:
+            delattr(body, name)
+        if norm == "frozen":
+            _freeze(body)
+        self.body = body
+        self.channels = body.channels
+        self.is_bound = any(isinstance(module, AAConv2d) for module in body.modules())
+        """Whether it takes images of one size only: AA's tables and encodings are made for one map size."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Images (N, 3, H, W) -> the outputs of the four stages, (N, channels[i], ceil(H / 4), ceil(W / 4)) first.
+
+        Raises:
+            ValueError: images of another size than an augmented network was built for.
+        """
+        if self.is_bound and tuple(x.shape[-2:]) != tuple(self.body.input_size):
+            built, given = ("x".join(map(str, size)) for size in (self.body.input_size, x.shape[-2:]))
+            raise ValueError(
+                f"this backbone's attention was built for images of {built} pixels and got {given}: "
+                "create it with that input_size, or resize or pad the images to its own"
+            )
+        return tuple(self.body.features(x))
+
+
+def _freeze(module: nn.Module) -> None:
+    for name, child in module.named_children():
+        if type(child) is nn.BatchNorm2d:
+            setattr(module, name, FrozenBatchNorm2d(child.num_features, child.eps))
+        else:
+            _freeze(child)
+
+
+def build_backbone(network: Network, input_size: Size, norm: str, arguments: dict[str, Any]) -> Backbone:
+    """The backbone of a classifier.
+
+    Args:
+        network: of :data:`BACKBONES`.
+        input_size: (H, W) of the images.
+        norm: see :class:`Backbone`.
+        arguments: the network's own.
+
+    Raises:
+        ValueError: an argument that does not fit.
+    """
+    body = network(input_size=input_size, num_classes=1, **arguments)  # the classifier is taken out again
+    assert isinstance(body, Staged)
+    return Backbone(body, norm)
+
+
+def signature(network: Network, detector: Callable[..., Any]) -> inspect.Signature:
+    """The arguments of a detector's builder that passes on those of its backbone, but for the stem's choice."""
+    joint = joint_signature(network, detector)
+    return joint.replace(parameters=[known for name, known in joint.parameters.items() if name != "stem"])
