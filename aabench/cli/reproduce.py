@@ -64,6 +64,7 @@ def reproduce(
     save_detections: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of level eval: write what a detector finds, as COCO results.")
     ] = None,
+    eval_every: Annotated[int, typer.Option(min=1, help="Evaluate a training after every so many epochs.")] = 1,
     channels_last: Annotated[bool, typer.Option("--channels-last", help="Memory format of trainings.")] = False,
     device: DeviceOption = None,
     log: LogOption = LOG,
@@ -112,6 +113,7 @@ def reproduce(
         resume="never" if not resume else "where-begun" if of_protocol or seeds > 1 else "always",
         backbone="none" if backbone == "none" else Path(backbone) if backbone else None,
         detections=save_detections,
+        eval_every=eval_every,
         channels_last=channels_last,
         device=pick_device(device),
         directory=log.parent,

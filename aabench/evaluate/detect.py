@@ -96,7 +96,7 @@ def detect_all(
     results: list[dict[str, Any]] = []
     unreadable: list[Unreadable] = []
     seen: list[Tensor] = []
-    with eval_mode(model), torch.no_grad(), amp, reading(data.once(BATCH[data.framing])) as batches:
+    with eval_mode(model), torch.no_grad(), amp, reading(data.once(BATCH[data.frame.framing])) as batches:
         for batch in batches:
             unreadable += batch.unreadable
             seen.append(batch.indices)

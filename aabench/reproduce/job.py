@@ -45,6 +45,7 @@ class Job:
         backbone: what the backbone of a detector starts from: a classifier's checkpoint, or ``none`` to start anew;
             None as the task says.
         detections: where an evaluation of a detector saves what it found, as a COCO results file; None for nowhere.
+        eval_every: epochs from one evaluation of a training to the next; the last epoch is always evaluated.
         channels_last: memory format of trainings.
         device: ``cpu`` or ``cuda``.
         directory: where trainings keep their checkpoints, a folder each.
@@ -63,6 +64,7 @@ class Job:
     reporter: Reporter
     backbone: Path | Literal["none"] | None = None
     detections: Path | None = None
+    eval_every: int = 1
 
     def reach(self, task: Task) -> Reach:
         """Which levels are within reach for a task."""

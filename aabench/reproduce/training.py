@@ -87,6 +87,7 @@ def make_plan(job: Job, task: Task, recipe: Recipe) -> Plan:
         seed=job.seed,
         device=job.device,
         channels_last=job.channels_last,
+        eval_every=job.eval_every,
         checkpoint_every_steps=500,
     )
 

@@ -13,13 +13,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from aabench.data.either import AnyImages
 from aabench.errors import AABenchError
 from aabench.models import create_model
-from aabench.train.backbone_weights import load_backbone
+from aabench.models.detector import Detector
 from aabench.train.meter import Meter
 from aabench.train.objective import AnyScores, objective_of
 from aabench.train.optimizer import make_optimizer
 from aabench.train.plan import Plan, differences
 from aabench.train.result import CurvePoint
 from aabench.train.schedule import make_schedule, peak_rate
+from aabench.train.weights import load_backbone
 
 
 class TrainingState:
@@ -135,6 +136,7 @@ def build_model(plan: Plan) -> nn.Module:
     arguments: dict[str, Any] = dict(plan.arguments)
     model = create_model(plan.model, input_size=plan.input_size, num_classes=plan.num_classes, **arguments)
     if plan.backbone is not None:
+        assert isinstance(model, Detector)  # a classifier's plan has none
         load_backbone(model, Path(plan.backbone.file))
     layout = torch.channels_last if plan.channels_last else torch.contiguous_format
     return model.to(device=plan.device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
