@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from aabench.catalog import Recipe, Task
 from aabench.catalog.recipe import Smoke
-from aabench.data import CocoFiles, ImageSet, load_cifar, load_coco, synthetic_cifar
+from aabench.data import CocoFiles, ImageSet, load_cifar, load_coco, synthetic_cifar, write_synthetic_coco
 from aabench.data.either import AnyImages
 from aabench.errors import AABenchError
 from aabench.evaluate import DetectionScores, Scores
