@@ -12,6 +12,7 @@ from typing import Any, Literal
 from aabench.catalog import Catalog, load_catalog
 from aabench.catalog.schema import Frozen
 from aabench.levels import IMAGENET1000, SPLIT_FILES, TITLES, Level, image_folder, reachable
+from aabench.places import COCO_SPLITS, coco_files
 from aabench.record import fingerprint
 
 PACKAGES = ("fvcore", "matplotlib", "numpy", "pandas", "pydantic", "rich", "scipy", "torch", "torchvision", "typer")
@@ -182,7 +183,7 @@ def _data_sets(root: Path, catalog: Catalog) -> Iterator[DataSet]:
     yield _imagenet("ImageNet train", image_folder("imagenet", "train", root), "train")
     yield _imagenet("ImageNet val", image_folder("imagenet", "test", root), "val")
     yield _imagenet("ImageNet (imagenet1000/val)", root / IMAGENET1000, "val")
-    yield _coco(root / "coco")
+    yield _coco(root)
     yield _checkpoints(root, catalog)
 
 
@@ -229,15 +230,16 @@ def _imagenet(name: str, folder: Path, split: Literal["train", "val"]) -> DataSe
     )
 
 
-def _coco(folder: Path) -> DataSet:
+def _coco(root: Path) -> DataSet:
     """Counts the images of each split whose annotation file is there."""
+    found = [coco_files(split, root) for split in COCO_SPLITS]
     counts = {
-        split: sum(1 for _ in (folder / split).iterdir())
-        for split in COCO_2017
-        if (folder / split).is_dir() and (folder / "annotations" / f"instances_{split}.json").is_file()
+        folder.name: sum(1 for _ in folder.iterdir())
+        for folder, annotations in found
+        if folder.is_dir() and annotations.is_file()
     }
     if not counts:
-        return DataSet(name=TITLES["coco"], state="absent", detail=f"no annotated split below {folder}")
+        return DataSet(name=TITLES["coco"], state="absent", detail=f"no annotated split below {found[0][0].parent}")
     detail = ", ".join(f"{split} {count:,} of {COCO_2017[split]:,} images" for split, count in counts.items())
     return DataSet(name=TITLES["coco"], state="whole" if counts == COCO_2017 else "partial", detail=detail)
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from aabench.catalog import Task
 from aabench.errors import NotMeasurable
+from aabench.places import coco_files
 
 Level = Literal["structure", "smoke", "eval", "train"]
 LEVELS: tuple[Level, ...] = ("structure", "smoke", "eval", "train")
@@ -35,7 +36,7 @@ IMAGE_FOLDERS: dict[Split, str] = {"train": "train", "test": "val"}
 IMAGENET1000 = "imagenet1000/val"
 """Where the data bundle's ImageNet images lie, below the data root: a test set only."""
 
-PIPELINES = ("cifar10", "cifar100", "imagenet", "imagenet1000")
+PIPELINES = ("cifar10", "cifar100", "imagenet", "imagenet1000", "coco")
 """The data sets that this version can evaluate (and, with a training split, train) on."""
 
 TITLES = {
@@ -156,8 +157,11 @@ def missing_split(data: str, split: Split, data_root: Path | None) -> list[str]:
     name = f"the {TITLES[data]} {split} split"
     if data_root is None:
         return [f"{name} (--data ROOT, or AABENCH_DATA)"]
+    if data == "coco":
+        absent = [path for path in coco_files(split, data_root) if not path.exists()]
+        return [f"{name} ({path} is not there)" for path in absent[:1]]
     if data not in SPLIT_FILES:
         folder = image_folder(data, split, data_root)
         return [] if folder.is_dir() else [f"{name} ({folder} is not there)"]
-    absent = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
-    return [f"{name} ({data_root / absent[0]} is not there; --download fetches it)"] if absent else []
+    files = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
+    return [f"{name} ({data_root / files[0]} is not there; --download fetches it)"] if files else []
