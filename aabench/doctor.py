@@ -12,12 +12,12 @@ from typing import Any, Literal
 from aabench.catalog import Catalog, load_catalog
 from aabench.catalog.schema import Frozen
 from aabench.levels import IMAGENET1000, SPLIT_FILES, TITLES, Level, image_folder, reachable
+from aabench.places import COCO_IMAGES, COCO_SPLITS, coco_files
 from aabench.record import fingerprint
 
 PACKAGES = ("fvcore", "matplotlib", "numpy", "pandas", "pydantic", "rich", "scipy", "torch", "torchvision", "typer")
 """What aabench is built on."""
 
-COCO_2017 = {"train2017": 118_287, "val2017": 5_000}
 """Images of each annotated split of COCO 2017."""
 
 State = Literal["whole", "partial", "corrupt", "absent"]
@@ -182,7 +182,7 @@ def _data_sets(root: Path, catalog: Catalog) -> Iterator[DataSet]:
     yield _imagenet("ImageNet train", image_folder("imagenet", "train", root), "train")
     yield _imagenet("ImageNet val", image_folder("imagenet", "test", root), "val")
     yield _imagenet("ImageNet (imagenet1000/val)", root / IMAGENET1000, "val")
-    yield _coco(root / "coco")
+    yield _coco(root)
     yield _checkpoints(root, catalog)
 
 
@@ -229,17 +229,19 @@ def _imagenet(name: str, folder: Path, split: Literal["train", "val"]) -> DataSe
     )
 
 
-def _coco(folder: Path) -> DataSet:
+def _coco(root: Path) -> DataSet:
     """Counts the images of each split whose annotation file is there."""
+    found = [coco_files(split, root) for split in COCO_SPLITS]
     counts = {
-        split: sum(1 for _ in (folder / split).iterdir())
-        for split in COCO_2017
-        if (folder / split).is_dir() and (folder / "annotations" / f"instances_{split}.json").is_file()
+        folder.name: sum(1 for _ in folder.iterdir())
+        for folder, annotations in found
+        if folder.is_dir() and annotations.is_file()
     }
     if not counts:
-        return DataSet(name=TITLES["coco"], state="absent", detail=f"no annotated split below {folder}")
-    detail = ", ".join(f"{split} {count:,} of {COCO_2017[split]:,} images" for split, count in counts.items())
-    return DataSet(name=TITLES["coco"], state="whole" if counts == COCO_2017 else "partial", detail=detail)
+        return DataSet(name=TITLES["coco"], state="absent", detail=f"no annotated split below {found[0][0].parent}")
+    whole = {COCO_SPLITS[split]: images for split, images in COCO_IMAGES.items()}
+    detail = ", ".join(f"{split} {count:,} of {whole[split]:,} images" for split, count in counts.items())
+    return DataSet(name=TITLES["coco"], state="whole" if counts == whole else "partial", detail=detail)
 
 
 def _checkpoints(root: Path, catalog: Catalog) -> DataSet:

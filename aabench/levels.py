@@ -8,6 +8,7 @@ from typing import Literal
 
 from aabench.catalog import Task
 from aabench.errors import NotMeasurable
+from aabench.places import coco_files
 
 Level = Literal["structure", "smoke", "eval", "train"]
 LEVELS: tuple[Level, ...] = ("structure", "smoke", "eval", "train")
@@ -34,12 +35,6 @@ IMAGE_FOLDERS: dict[Split, str] = {"train": "train", "test": "val"}
 
 IMAGENET1000 = "imagenet1000/val"
 """Where the data bundle's ImageNet images lie, below the data root: a test set only."""
-
-COCO_IMAGES: dict[Split, int] = {"train": 118_287, "test": 5_000}
-"""Images of COCO's train2017 and val2017."""
-
-PIPELINES = ("cifar10", "cifar100", "imagenet", "imagenet1000")
-"""The data sets that this version can evaluate (and, with a training split, train) on."""
 
 TITLES = {
     "cifar10": "CIFAR-10",
@@ -104,16 +99,15 @@ def reachable(
     if task.obstacle is not None:
         missing = dict.fromkeys(LEVELS, task.obstacle)
         return Reach(task.name, None, missing, possible=(), offered=LEVELS, real_smoke=False)
-    pipeline = [] if task.data in PIPELINES else [f"the {TITLES[task.data]} pipeline (not in this version)"]
     weights = _no_weights(task, data_root, checkpoint)
     lacking = {
         "structure": [],
         "smoke": _no_recipe(task),
-        "eval": pipeline or [*weights, *missing_split(task.data, "test", data_root)],
-        "train": pipeline or [*_no_recipe(task), *_no_data(task.data, data_root), *_no_backbone(task, backbone)],
+        "eval": [*weights, *missing_split(task.data, "test", data_root)],
+        "train": [*_no_recipe(task), *_no_data(task.data, data_root), *_no_backbone(task, backbone)],
     }
     possible = tuple(level for level in LEVELS if not lacking[level])
-    if device != "cuda" and not pipeline:
+    if device != "cuda":
         lacking["train"].append("a CUDA device (--level train trains on the CPU)")
     missing = {level: " and ".join(lacking[level]) for level in LEVELS if lacking[level]}
     return Reach(
@@ -176,8 +170,11 @@ def missing_split(data: str, split: Split, data_root: Path | None) -> list[str]:
     name = f"the {TITLES[data]} {split} split"
     if data_root is None:
         return [f"{name} (--data ROOT, or AABENCH_DATA)"]
+    if data == "coco":
+        absent = [path for path in coco_files(split, data_root) if not path.exists()]
+        return [f"{name} ({path} is not there)" for path in absent[:1]]
     if data not in SPLIT_FILES:
         folder = image_folder(data, split, data_root)
         return [] if folder.is_dir() else [f"{name} ({folder} is not there)"]
-    absent = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
-    return [f"{name} ({data_root / absent[0]} is not there; --download fetches it)"] if absent else []
+    files = [file for file in SPLIT_FILES[data][split] if not (data_root / file).is_file()]
+    return [f"{name} ({data_root / files[0]} is not there; --download fetches it)"] if files else []

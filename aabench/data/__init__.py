@@ -3,6 +3,7 @@
 from aabench.data.batch import Batch, Images, Unreadable
 from aabench.data.cifar import check_cifar, load_cifar
 from aabench.data.coco import CocoFiles, load_coco
+from aabench.data.coco_synthetic import write_synthetic_coco
 from aabench.data.detection import DetectionBatch, Target
 from aabench.data.detection_views import Framing
 from aabench.data.epoch import EpochDraw, draw_epoch
@@ -35,4 +36,5 @@ __all__ = [
     "load_coco",
     "load_imagenet",
     "synthetic_cifar",
+    "write_synthetic_coco",
 ]

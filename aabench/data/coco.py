@@ -21,6 +21,7 @@ from aabench.data.detection import DetectionBatch, Target
 from aabench.data.detection_views import Frame, Framing, Size, View
 from aabench.data.epoch import draw_epoch
 from aabench.data.rooms import Asked, Filled, Shown, fill_rooms
+from aabench.places import coco_files
 
 _Change = Callable[[View, int], View]
 """(an image with its boxes, its index) -> what of it is shown."""
@@ -177,24 +178,22 @@ class CocoFiles:
         ).to(self.device)
 
 
-def load_coco(
-    folder: Path, annotations: Path, split: Literal["train", "test"], *, size: int, framing: Framing
-) -> CocoFiles:
+def load_coco(data_root: Path, split: Literal["train", "test"], *, size: int, framing: Framing) -> CocoFiles:
     """Read and check the annotations of one split; images are read when they are needed.
 
     All images stay, those without objects too, in the order of the file.
 
     Args:
-        folder: of the split's images.
-        annotations: its annotation file, in COCO's format.
-        split: which one it is, for ``source``.
+        data_root: where COCO lies: see :func:`~aabench.places.coco_files`.
+        split: which of its splits.
         size: side of the square, or what an image's shorter side becomes, in pixels.
         framing: how images are framed.
 
     Raises:
-        AABenchError: one of the two cannot be read, or the annotations are not in COCO's format, or do not fit
+        AABenchError: images or annotations cannot be read, or the annotations are not in COCO's format, or do not fit
             together or to the images: see :func:`~aabench.data.coco_annotations.read_content`.
     """
+    folder, annotations = coco_files(split, data_root)
     content = read_content(annotations, folder)
     images, frame = content["images"], Frame(framing, size)
     shown = f"longer side {size}" if framing == "square" else f"shorter side {size}, longer at most {frame.longest}"
@@ -206,7 +205,7 @@ def load_coco(
         originals=tuple((image["height"], image["width"]) for image in images),
         objects=learnt_objects(content),
         rows=torch.arange(len(images)),
-        source="COCO train2017" if split == "train" else f"COCO val2017, {shown}",
+        source=f"COCO {folder.name}" + (f", {shown}" if split == "test" else ""),
         frame=frame,
         workers=usable_cores(),
     )

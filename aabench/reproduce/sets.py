@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from aabench.catalog import Task
 from aabench.errors import AABenchError
-from aabench.levels import COCO_IMAGES, PIPELINES, Split, image_folder
+from aabench.levels import Split, image_folder
+from aabench.places import COCO_IMAGES
 
 if TYPE_CHECKING:
     from aabench.data.either import AnyImages
@@ -17,14 +18,12 @@ def load(task: Task, data_root: Path, split: Split) -> AnyImages:
     """One split of a task's data set.
 
     Raises:
-        AABenchError: it is not there, is damaged, or is of a kind that this version cannot read.
+        AABenchError: it is not there, or is damaged.
     """
     from aabench.data import load_cifar, load_coco, load_imagenet
 
     if task.data in ("cifar10", "cifar100"):
         return load_cifar(task.data, data_root, split)
-    if task.data not in PIPELINES:
-        raise AABenchError(f"{task.name}: there is no {task.data} pipeline in this version")
     if task.data == "coco":
         assert task.framing is not None  # the task was checked for it
         return load_coco(data_root, split, size=task.input_size, framing=task.framing)

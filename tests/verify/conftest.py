@@ -77,7 +77,7 @@ def claim(metric: str, value: str | None, task: str = "aa-net", **fields: Any) -
 
 @pytest.fixture
 def catalog() -> Catalog:
-    """plain-net (80.3 %), aa-net (81.6 %), known-net (calibration), detector (blocked), big-net (no pipeline)."""
+    """plain-net (80.3 %), aa-net (81.6 %), known-net (calibration) and detector (blocked)."""
     source = dict.fromkeys(["model", "input_size", "normalisation", "depth", "kappa"], "ours")
     common: dict[str, Any] = {"paper": "paper", "input_size": 32, "normalisation": "cifar100", "source": source}
     tasks = [
@@ -85,7 +85,6 @@ def catalog() -> Catalog:
         Task(name="aa-net", model="aa_net", arguments={"depth": 28, "kappa": 0.2}, data="cifar100", **common),
         Task(name="known-net", model="known", data="cifar10", checkpoint="known.th", calibration=True, **common),
         Task(name="detector", model="detector", data="coco", blocked="no detector in this version", **common),
-        Task(name="big-net", model="net", arguments={"depth": 50}, data="coco", **common),
     ]
     claims = (claim("top1", "80.3 %", task="plain-net"), claim("top1", "81.6 %"))
     paper = Paper(name="paper", title="A paper", authors="A", venue="V", sheet="paper.md")
