@@ -41,6 +41,11 @@ class Scores:
     correct_mask: Tensor
     unreadable: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def rank(self) -> float:
+        """What the best epoch has most of: the images right by top-1."""
+        return self.correct
+
 
 class Tally:
     """Gathers what was seen of a test set of ``images`` images, and gives scores once each was seen exactly once."""

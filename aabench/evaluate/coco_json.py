@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+import math
 from collections.abc import Iterable
 from numbers import Integral, Real
 from pathlib import Path
@@ -49,13 +49,17 @@ def refuse(name: str, faults: Iterable[str], what: str, advice: str) -> None:
 
 def is_id(value: object) -> bool:
     """Whether it is an integer."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return type(value) is not bool and isinstance(value, Integral)
 
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number."""
-    # Compared, not passed to math.isfinite, which an integer beyond all floats overflows.
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if type(value) is bool or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def is_box(value: object) -> bool:
