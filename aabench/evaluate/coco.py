@@ -54,9 +54,11 @@ def coco_scores(
 ) -> DetectionScores:
     """COCO's twelve numbers of detections. What is given is not changed.
 
+    Detections of equal score rank by their image's id, then by their place in the list, as in pycocotools.
+
     Three habits of pycocotools are not kept, as they would give other numbers for the same detections: masks are
-    judged by their own area even where a result also has a box; ids of annotations are ours from 1 on, since it takes
-    one with id 0 for unmatched; and no detection at all scores 0, where it fails.
+    judged by their own area even where a result also has a box; annotations are numbered from 1 on, since it takes a
+    match with id 0 for none; and no detection at all scores 0, where it fails.
 
     Args:
         ground_truth: as COCO's ``instances_*.json``, or such a file. Each of its images counts exactly once.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aabench.errors import AABenchError
-from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse
+from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse, short
 from aabench.evaluate.coco_mask import mask_fault
 
 PARTS = {
@@ -52,7 +52,7 @@ def check_ground_truth(content: object, *, name: str = "the ground truth") -> No
         ids = {entry["id"] for entry in known}
         refuse(
             name,
-            (f"{a['id']} ({key} {a[key]!r})" for a in annotations if not is_id(a[key]) or a[key] not in ids),
+            (f"{a['id']} ({key} {short(a[key])})" for a in annotations if not is_id(a[key]) or a[key] not in ids),
             f"annotations have an unknown {key}",
             f"add what is missing to its {part}, or take these annotations out",
         )
@@ -100,14 +100,14 @@ def _lacking(entries: list[Any], keys: Iterable[str]) -> Iterator[str]:
         if not isinstance(entry, dict):
             yield f"[{place}] is a {type(entry).__name__}"
         elif lacking := [key for key in keys if key not in entry]:
-            named = f" of id {entry['id']!r}" if "id" in entry else ""
+            named = f" of id {short(entry['id'])}" if "id" in entry else ""
             yield f"[{place}]{named} lacks {', '.join(lacking)}"
 
 
 def _check_ids(entries: list[dict[str, Any]], part: str, name: str) -> None:
     refuse(
         name,
-        (f"[{place}] {entry['id']!r}" for place, entry in enumerate(entries) if not is_id(entry["id"])),
+        (f"[{place}] {short(entry['id'])}" for place, entry in enumerate(entries) if not is_id(entry["id"])),
         f"ids of {part} are no integers",
         "number them",
     )
@@ -124,8 +124,8 @@ def _values_faults(annotations: list[dict[str, Any]]) -> Iterator[str]:
     for annotation in annotations:
         box, area, crowd = annotation["bbox"], annotation["area"], annotation.get("iscrowd", 0)
         if not is_box(box):
-            yield f"{annotation['id']} (bbox {box}, not 4 finite numbers)"
+            yield f"{annotation['id']} (bbox {short(box)}, not 4 finite numbers)"
         elif not is_number(area) or area < 0:
-            yield f"{annotation['id']} (area {area!r}, not a number of pixels)"
+            yield f"{annotation['id']} (area {short(area)}, not a number of pixels)"
         elif crowd not in (0, 1):
-            yield f"{annotation['id']} (iscrowd {crowd!r}, neither 0 nor 1)"
+            yield f"{annotation['id']} (iscrowd {short(crowd)}, neither 0 nor 1)"

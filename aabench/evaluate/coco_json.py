@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Iterable
 from numbers import Integral, Real
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_json(path: Path, wanted: str) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise AABenchError(f"cannot read {path} ({error.strerror or error}); give {wanted}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AABenchError(f"{path} is no JSON ({error}); give {wanted}") from error
 
 
@@ -45,6 +46,11 @@ def refuse(name: str, faults: Iterable[str], what: str, advice: str) -> None:
     found = list(faults)
     if found:
         raise AABenchError(f"{name}: {len(found)} {what}: {listing(found)}; {advice}")
+
+
+def short(value: object) -> str:
+    """A value as an error shows it: abbreviated where it is long."""
+    return reprlib.repr(value)
 
 
 def is_id(value: object) -> bool:

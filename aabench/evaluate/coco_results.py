@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aabench.errors import AABenchError
-from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse
+from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse, short
 from aabench.evaluate.coco_mask import mask_fault
 
 IouType = Literal["bbox", "segm"]
@@ -55,7 +55,7 @@ def check_results(
     _check_known(results, sizes, {category["id"] for category in ground_truth["categories"]}, name)
     refuse(
         name,
-        (f"{label(place, d)}: {d['score']!r}" for place, d in enumerate(results) if not is_number(d["score"])),
+        (f"{label(place, d)}: {short(d['score'])}" for place, d in enumerate(results) if not is_number(d["score"])),
         f"of {total} detections have a score that is no finite number",
         "a score orders them, greatest first",
     )
@@ -67,7 +67,7 @@ def check_results(
 
 def label(place: int, detection: dict[str, Any]) -> str:
     """How an error names a detection."""
-    return f"[{place}] of image {detection['image_id']!r}"
+    return f"[{place}] of image {short(detection['image_id'])}"
 
 
 def _check_known(results: list[dict[str, Any]], sizes: Collection[int], categories: Collection[int], name: str) -> None:
@@ -81,7 +81,7 @@ def _check_known(results: list[dict[str, Any]], sizes: Collection[int], categori
     refuse(
         name,
         (
-            f"{label(place, d)}: category_id {d['category_id']!r}"
+            f"{label(place, d)}: category_id {short(d['category_id'])}"
             for place, d in enumerate(results)
             if not is_id(d["category_id"]) or d["category_id"] not in categories
         ),
@@ -111,7 +111,7 @@ def _check_boxes(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]
     total = len(results)
     refuse(
         name,
-        (f"{label(place, d)}: {d['bbox']!r}" for place, d in enumerate(results) if not is_box(d["bbox"])),
+        (f"{label(place, d)}: {short(d['bbox'])}" for place, d in enumerate(results) if not is_box(d["bbox"])),
         f"of {total} detections have a bbox that is not 4 finite numbers",
         "expected x y width height, in pixels",
     )

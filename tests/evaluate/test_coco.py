@@ -115,6 +115,18 @@ def test_the_best_10_and_100_count(wrong, recalled):
     assert scores.results == wrong + 1
 
 
+def test_of_equal_scores_the_first_in_the_list_ranks_first():
+    right, wrong = found(1, LARGE, 0.5), found(1, ELSEWHERE, 0.5)
+    assert coco_scores(truth_of(LARGE), [right, wrong]).ap == pytest.approx(1)
+    assert coco_scores(truth_of(LARGE), [wrong, right]).ap == pytest.approx(0.5)
+
+
+def test_an_annotation_without_iscrowd_is_no_crowd():
+    truth = truth_of(LARGE, SMALL)
+    del truth["annotations"][1]["iscrowd"]
+    assert coco_scores(truth, [found(1, LARGE, 0.5)]).metrics["AR100"] == 0.5
+
+
 def test_boxes_may_reach_beyond_their_image():
     scores = coco_scores(truth_of(LARGE, SMALL), [found(1, [-50, 0, 100, 100], 0.4), found(2, [150, 0, 90, 200], 0.5)])
     assert scores.ap == 0.0

@@ -4,14 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from faster_coco_eval import mask as back_end
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask
 
 from aabench.errors import AABenchError
 from aabench.evaluate import check_ground_truth, coco_scores, read_ground_truth, read_results
-from aabench.evaluate.coco_mask import decode_runs
+from aabench.evaluate.coco_mask import decode_runs, mask_fault
 from tests.evaluate.coco_faults import (
     MASK_FAULTS,
     MASKS,
@@ -72,6 +73,7 @@ def test_many_faults_are_counted_and_the_first_ten_named():
         (b"", r"file.json is no JSON \(Expecting value: line 1 column 1 \(char 0\)\); give "),
         (b'[{"image_id": 7,', r"file.json is no JSON \(Expecting property name"),
         (b"\xff\xd8\xff\xe0", r"file.json is no JSON \('utf-8' codec"),
+        (b"[" * 100_000, "file.json is no JSON"),
         (b"7", "file.json: a int, expected "),
     ],
 )
@@ -106,7 +108,32 @@ def test_long_runs_of_a_mask():
     assert decode_runs(mask.encode(pixels)["counts"]) == [3000005, 1995, 2998000]
 
 
-@given(st.text(max_size=8) | st.binary(max_size=8))
-def test_any_text_is_runs_or_none(counts):
-    runs = decode_runs(counts)
-    assert runs is None or len(runs) <= len(counts)
+def covers(counts, height, width):
+    """Whether the back end can make a mask of some counts."""
+    try:
+        back_end.decode({"size": [height, width], "counts": counts})
+    except (ValueError, RuntimeError):
+        return False
+    return True
+
+
+@settings(max_examples=300)
+@given(st.text(max_size=6) | st.text(alphabet=[chr(code) for code in range(46, 114)], max_size=6))
+@example("\\0")  # 12 pixels of 0
+@example("0\\0")
+@example("444")
+@example("4 4")
+def test_counts_are_refused_where_the_back_end_cannot_read_them(counts):
+    fault = mask_fault({"size": [3, 4], "counts": counts}, 4, 3, compressed=True)
+    assert (fault is None) == covers(counts, 3, 4)
+
+
+@given(st.integers(0, 5), st.integers(46, 113), st.integers(0, 11))
+def test_a_character_changed_is_found_where_the_back_end_finds_it(place, code, start):
+    pixels = np.zeros((3, 4), np.uint8, order="F")
+    pixels.T.reshape(-1)[start:] = 1
+    counts = mask.encode(pixels)["counts"]
+    assert mask_fault({"size": [3, 4], "counts": counts}, 4, 3, compressed=True) is None
+    changed = counts[:place] + bytes([code]) + counts[place + 1 :]
+    fault = mask_fault({"size": [3, 4], "counts": changed}, 4, 3, compressed=True)
+    assert (fault is None) == covers(changed, 3, 4)
