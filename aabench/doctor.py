@@ -18,8 +18,6 @@ from aabench.record import fingerprint
 PACKAGES = ("fvcore", "matplotlib", "numpy", "pandas", "pydantic", "rich", "scipy", "torch", "torchvision", "typer")
 """What aabench is built on."""
 
-"""Images of each annotated split of COCO 2017."""
-
 State = Literal["whole", "partial", "corrupt", "absent"]
 
 
@@ -239,7 +237,7 @@ def _coco(root: Path) -> DataSet:
     }
     if not counts:
         return DataSet(name=TITLES["coco"], state="absent", detail=f"no annotated split below {found[0][0].parent}")
-    whole = {COCO_SPLITS[split]: images for split, images in COCO_IMAGES.items()}
+    whole = {name: COCO_IMAGES[split] for split, name in COCO_SPLITS.items()}
     detail = ", ".join(f"{split} {count:,} of {whole[split]:,} images" for split, count in counts.items())
     return DataSet(name=TITLES["coco"], state="whole" if counts == whole else "partial", detail=detail)
 

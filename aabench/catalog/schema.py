@@ -305,6 +305,8 @@ class Task(Frozen):
             raise ValueError("torchvision_weights needs checkpoint: where the file lies below the data root")
         if self.search is not None and "scheme" not in self.arguments:
             raise ValueError("search goes with a scheme in arguments, which it finds")
+        if self.search is not None and self.data == "coco":
+            raise ValueError("a search is for the scheme of a classifier: give its result as the scheme")
         if self.arguments.get("scheme") == UNSPECIFIED and self.search is None:
             raise ValueError("an unspecified scheme needs search: how one is found")
         return self

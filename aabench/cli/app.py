@@ -10,6 +10,7 @@ import typer
 from aabench.cli.audit import audit
 from aabench.cli.compare import compare
 from aabench.cli.doctor import doctor
+from aabench.cli.evaluate_detections import evaluate_detections
 from aabench.cli.explain import explain
 from aabench.cli.fingerprint import fingerprint
 from aabench.cli.list import list_tasks
@@ -39,6 +40,7 @@ app.command()(fingerprint)
 app.command()(reproduce)
 app.command()(search)
 app.command()(profile)
+app.command()(evaluate_detections)
 app.command()(compare)
 app.command()(audit)
 app.command()(verify)

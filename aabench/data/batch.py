@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -56,8 +56,11 @@ class Batch(NamedTuple):
         return self
 
 
+_Any = TypeVar("_Any")
+
+
 @contextmanager
-def reading(batches: Generator[Batch]) -> Iterator[Generator[Batch]]:
+def reading(batches: Generator[_Any]) -> Iterator[Generator[_Any]]:
     """Batches of a data set, closed at the end.
 
     Raises:

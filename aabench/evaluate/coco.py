@@ -11,7 +11,7 @@ from typing import Any
 
 from aabench.errors import AABenchError
 from aabench.evaluate.coco_ground_truth import check_ground_truth, check_masks, read_ground_truth
-from aabench.evaluate.coco_results import IouType, check_results, read_results
+from aabench.evaluate.coco_results import PLACES, IouType, check_results, read_results
 
 METRICS = (
     *("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"),
@@ -65,41 +65,48 @@ def coco_scores(
 ) -> DetectionScores:
     """COCO's twelve numbers of detections. What is given is not changed.
 
+    Detections of equal score rank by their image's id, then by their place in the list, as in pycocotools.
+
     Three habits of pycocotools are not kept, as they would give other numbers for the same detections: masks are
-    judged by their own area even where a result also has a box; ids of annotations are ours from 1 on, since it takes
-    one with id 0 for unmatched; and no detection at all scores 0, where it fails.
+    judged by their own area even where a result also has a box; annotations are numbered from 1 on, since it takes a
+    match with id 0 for none; and no detection at all scores 0, where it fails.
 
     Args:
         ground_truth: as COCO's ``instances_*.json``, or such a file. Each of its images counts exactly once.
         results: COCO's results format, or such a file: dicts of ``image_id``, ``category_id``, ``score`` and, in
-            pixels, ``bbox`` (x y width height) or, for ``segm``, ``segmentation`` (compressed run lengths). May be empty.
+            pixels, ``bbox`` (x y width height) or, for ``segm``, ``segmentation`` (compressed run lengths). None
+            at all is legal.
         iou_type: whether boxes or masks are compared.
 
     Raises:
         AABenchError: the ground truth holds no object, or something in either is wrong (:func:`check_ground_truth`,
             :func:`check_results`).
     """
-    if isinstance(ground_truth, Path):
-        truth, truth_name = read_ground_truth(ground_truth), str(ground_truth)
-    else:
-        truth, truth_name = ground_truth, "the ground truth"
-        check_ground_truth(truth)
-    if iou_type == "segm":
-        check_masks(truth, name=truth_name)
+    truth = _checked_truth(ground_truth, iou_type)
     if isinstance(results, Path):
         detections, results_name = read_results(results), str(results)
     else:
         detections, results_name = results, "the results"
     check_results(detections, truth, iou_type=iou_type, name=results_name)
-    objects = [annotation for annotation in truth["annotations"] if not annotation.get("iscrowd", 0)]
-    if not objects:
-        raise AABenchError(
-            f"{truth_name}: none of its {len(truth['annotations'])} annotations is an object to detect (crowds are not); "
-            "there is nothing to score by"
-        )
     stats = _evaluate(_truth_of(truth, iou_type), _detections_of(detections, truth, iou_type), iou_type)
     metrics = {name: None if value < 0 else value for name, value in zip(METRICS, stats, strict=True)}
     return DetectionScores(metrics, images=len(truth["images"]), results=len(detections))
+
+
+def _checked_truth(given: dict[str, Any] | Path, iou_type: IouType) -> dict[str, Any]:
+    if isinstance(given, Path):
+        truth, name = read_ground_truth(given), str(given)
+    else:
+        truth, name = given, "the ground truth"
+        check_ground_truth(truth)
+    if iou_type == "segm":
+        check_masks(truth, name=name)
+    if all(annotation.get("iscrowd", 0) for annotation in truth["annotations"]):
+        raise AABenchError(
+            f"{name}: none of its {len(truth['annotations'])} annotations is an object to detect (a crowd is none), "
+            "so nothing can be scored; give the annotations of these images"
+        )
+    return truth
 
 
 def _evaluate(truth: dict[str, Any], detections: dict[str, Any], iou_type: IouType) -> list[float]:
@@ -124,33 +131,37 @@ def _truth_of(truth: dict[str, Any], iou_type: IouType) -> dict[str, Any]:
     """What the back end needs of ground truth, in dicts of its own, as it writes into them."""
     annotations = []
     for number, annotation in enumerate(truth["annotations"], start=1):
-        kept = {key: annotation[key] for key in ("image_id", "category_id", "area", "bbox")}
-        kept |= {"id": number, "iscrowd": int(annotation.get("iscrowd", 0))}
-        if iou_type == "segm":
-            kept["segmentation"] = annotation["segmentation"]
+        kept = _plain(number, annotation, iscrowd=int(annotation.get("iscrowd", 0)), area=annotation["area"])
+        kept[PLACES[iou_type]] = annotation[PLACES[iou_type]]
         annotations.append(kept)
     return _with(annotations, truth)
 
 
 def _detections_of(results: list[dict[str, Any]], truth: dict[str, Any], iou_type: IouType) -> dict[str, Any]:
-    """Detections as the back end keeps them."""
+    """Detections as the back end keeps them: with an area, which is that of what is compared."""
     from faster_coco_eval import mask
 
     annotations = []
     for number, detection in enumerate(results, start=1):
-        kept = {key: detection[key] for key in ("image_id", "category_id", "score")}
-        kept |= {"id": number, "iscrowd": 0}
-        if iou_type == "segm":
-            kept |= {"segmentation": detection["segmentation"], "area": float(mask.area(detection["segmentation"]))}
-        else:
-            kept |= {"bbox": detection["bbox"], "area": detection["bbox"][2] * detection["bbox"][3]}
+        where = detection[PLACES[iou_type]]
+        if iou_type == "bbox":
+            where = [float(value) for value in where]
+        area = where[2] * where[3] if iou_type == "bbox" else mask.area(where)
+        kept = _plain(number, detection, iscrowd=0, area=area)
+        kept |= {PLACES[iou_type]: where, "score": float(detection["score"])}
         annotations.append(kept)
     return _with(annotations, truth)
 
 
+def _plain(number: int, entry: dict[str, Any], *, iscrowd: int, area: float) -> dict[str, Any]:
+    """What annotations and detections have in common, in Python's own numbers."""
+    ids = {key: int(entry[key]) for key in ("image_id", "category_id")}
+    return {"id": number, **ids, "iscrowd": iscrowd, "area": float(area)}
+
+
 def _with(annotations: list[dict[str, Any]], truth: dict[str, Any]) -> dict[str, Any]:
     return {
-        "images": [{key: image[key] for key in ("id", "width", "height")} for image in truth["images"]],
-        "categories": [{"id": category["id"]} for category in truth["categories"]],
+        "images": [{key: int(image[key]) for key in ("id", "width", "height")} for image in truth["images"]],
+        "categories": [{"id": int(category["id"])} for category in truth["categories"]],
         "annotations": annotations,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aabench.errors import AABenchError
-from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse
+from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse, short
 from aabench.evaluate.coco_mask import mask_fault
 
 PARTS = {
@@ -25,9 +25,9 @@ def read_ground_truth(path: Path) -> dict[str, Any]:
     Raises:
         AABenchError: it cannot be read, or something in it is wrong.
     """
-    content = read_json(path, "a file of annotations as COCO's instances_val2017.json")
+    content: dict[str, Any] = read_json(path, "a file of annotations as COCO's instances_val2017.json")
     check_ground_truth(content, name=str(path))
-    return content  # type: ignore[no-any-return]
+    return content
 
 
 def check_ground_truth(content: object, *, name: str = "the ground truth") -> None:
@@ -43,25 +43,20 @@ def check_ground_truth(content: object, *, name: str = "the ground truth") -> No
         AABenchError: it has another form; an id occurs twice; an annotation is of an unknown image or category, or has
             no box of four finite numbers, or no area. The error names the ids.
     """
-    _check_form(content, name)
-    assert isinstance(content, dict)
-    images, categories, annotations = (content[part] for part in PARTS)
-    for part in PARTS:
-        _check_ids(content[part], part, name)
+    images, categories, annotations = _lists_of(content, name)
+    for part, entries in zip(PARTS, (images, categories, annotations), strict=True):
+        _check_ids(entries, part, name)
     bad = [str(i["id"]) for i in images if not all(is_id(i[side]) and i[side] > 0 for side in ("width", "height"))]
     refuse(name, bad, "images have no width and height in pixels", "give both as whole numbers above 0")
-    for key, known in (("image_id", images), ("category_id", categories)):
+    for key, part, known in (("image_id", "images", images), ("category_id", "categories", categories)):
         ids = {entry["id"] for entry in known}
         refuse(
             name,
-            (f"{a['id']} ({key} {a[key]!r})" for a in annotations if not is_id(a[key]) or a[key] not in ids),
+            (f"{a['id']} ({key} {short(a[key])})" for a in annotations if not is_id(a[key]) or a[key] not in ids),
             f"annotations have an unknown {key}",
-            f"add what is missing to its {PART_OF[key]}, or take these annotations out",
+            f"add what is missing to its {part}, or take these annotations out",
         )
     refuse(name, _values_faults(annotations), "annotations cannot be judged by", "mend them, or take them out")
-
-
-PART_OF = {"image_id": "images", "category_id": "categories"}
 
 
 def check_masks(content: dict[str, Any], *, name: str = "the ground truth") -> None:
@@ -83,16 +78,13 @@ def check_masks(content: dict[str, Any], *, name: str = "the ground truth") -> N
     )
 
 
-def _check_form(content: object, name: str) -> None:
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in PARTS):
-        found = (
-            f"the keys {', '.join(map(str, content)) or '(none)'}"
-            if isinstance(content, dict)
-            else type(content).__name__
-        )
-        raise AABenchError(
-            f"{name} is no ground truth of COCO's form: expected a dict of the lists {', '.join(PARTS)}, got {found}"
-        )
+def _lists_of(content: object, name: str) -> list[list[dict[str, Any]]]:
+    """The lists of :data:`PARTS`, in this order."""
+    expected = f"expected ground truth of COCO's form, a dict of the lists {', '.join(PARTS)}"
+    if not isinstance(content, dict):
+        raise AABenchError(f"{name}: a {type(content).__name__}, {expected}")
+    if missing := [part for part in PARTS if not isinstance(content.get(part), list)]:
+        raise AABenchError(f"{name}: no list of {', '.join(missing)}; {expected}")
     for part, keys in PARTS.items():
         refuse(
             name,
@@ -100,6 +92,7 @@ def _check_form(content: object, name: str) -> None:
             f"entries of {part} are not whole",
             f"each is a dict of at least {', '.join(keys)}",
         )
+    return [content[part] for part in PARTS]
 
 
 def _lacking(entries: list[Any], keys: Iterable[str]) -> Iterator[str]:
@@ -107,14 +100,14 @@ def _lacking(entries: list[Any], keys: Iterable[str]) -> Iterator[str]:
         if not isinstance(entry, dict):
             yield f"[{place}] is a {type(entry).__name__}"
         elif lacking := [key for key in keys if key not in entry]:
-            named = f" of id {entry['id']!r}" if "id" in entry else ""
+            named = f" of id {short(entry['id'])}" if "id" in entry else ""
             yield f"[{place}]{named} lacks {', '.join(lacking)}"
 
 
 def _check_ids(entries: list[dict[str, Any]], part: str, name: str) -> None:
     refuse(
         name,
-        (f"[{place}] {entry['id']!r}" for place, entry in enumerate(entries) if not is_id(entry["id"])),
+        (f"[{place}] {short(entry['id'])}" for place, entry in enumerate(entries) if not is_id(entry["id"])),
         f"ids of {part} are no integers",
         "number them",
     )
@@ -131,8 +124,8 @@ def _values_faults(annotations: list[dict[str, Any]]) -> Iterator[str]:
     for annotation in annotations:
         box, area, crowd = annotation["bbox"], annotation["area"], annotation.get("iscrowd", 0)
         if not is_box(box):
-            yield f"{annotation['id']} (bbox {box}, not 4 finite numbers)"
+            yield f"{annotation['id']} (bbox {short(box)}, not 4 finite numbers)"
         elif not is_number(area) or area < 0:
-            yield f"{annotation['id']} (area {area!r}, not a number of pixels)"
+            yield f"{annotation['id']} (area {short(area)}, not a number of pixels)"
         elif crowd not in (0, 1):
-            yield f"{annotation['id']} (iscrowd {crowd!r}, neither 0 nor 1)"
+            yield f"{annotation['id']} (iscrowd {short(crowd)}, neither 0 nor 1)"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
+import math
+import reprlib
 from collections.abc import Iterable
 from numbers import Integral, Real
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_json(path: Path, wanted: str) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise AABenchError(f"cannot read {path} ({error.strerror or error}); give {wanted}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise AABenchError(f"{path} is no JSON ({error}); give {wanted}") from error
 
 
@@ -47,15 +48,24 @@ def refuse(name: str, faults: Iterable[str], what: str, advice: str) -> None:
         raise AABenchError(f"{name}: {len(found)} {what}: {listing(found)}; {advice}")
 
 
+def short(value: object) -> str:
+    """A value as an error shows it: abbreviated where it is long."""
+    return reprlib.repr(value)
+
+
 def is_id(value: object) -> bool:
     """Whether it is an integer."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+    return type(value) is not bool and isinstance(value, Integral)
 
 
 def is_number(value: object) -> bool:
     """Whether it is a finite number."""
-    # Compared, not passed to math.isfinite, which an integer beyond all floats overflows.
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    if type(value) is bool or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond all floats
+        return False
 
 
 def is_box(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aabench.evaluate.coco_json import is_id, is_number
+from aabench.evaluate.coco_json import is_id, is_number, short
 
 
 def mask_fault(mask: object, width: int, height: int, *, compressed: bool) -> str | None:
@@ -31,7 +31,7 @@ def _is_polygon(points: object) -> bool:
 def _runs_fault(mask: dict[str, object], width: int, height: int, *, compressed: bool) -> str | None:
     size, counts = mask.get("size"), mask.get("counts")
     if not isinstance(size, list | tuple) or list(size) != [height, width]:
-        return f"size {size}, and the image has height and width [{height}, {width}]"
+        return f"size {short(size)}, and the image has height and width [{height}, {width}]"
     if isinstance(counts, str | bytes):
         runs = decode_runs(counts)
     elif isinstance(counts, list) and not compressed:

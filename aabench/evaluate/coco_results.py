@@ -1,19 +1,19 @@
-"""Detections in COCO's results format, checked before they are judged: nothing is dropped, all that is wrong is named."""
+"""Detections in COCO's results format, checked before they are judged: what is wrong is named, nothing is dropped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 from aabench.errors import AABenchError
-from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse
+from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse, short
 from aabench.evaluate.coco_mask import mask_fault
 
 IouType = Literal["bbox", "segm"]
 """What is compared with the ground truth: boxes or masks."""
 
-PLACES = {"bbox": "bbox", "segm": "segmentation"}
+PLACES: dict[IouType, str] = {"bbox": "bbox", "segm": "segmentation"}
 """What a detection must hold for an :data:`IouType`."""
 
 WANTED = "a list of detections: dicts of image_id, category_id, score and bbox (x y width height) or segmentation"
@@ -28,9 +28,7 @@ def read_results(path: Path) -> list[Any]:
     Raises:
         AABenchError: it cannot be read, or holds no list.
     """
-    content = read_json(path, f"COCO's results format, {WANTED}")
-    _check_list(content, str(path))
-    return content  # type: ignore[no-any-return]
+    return _as_list(read_json(path, f"COCO's results format, {WANTED}"), str(path))
 
 
 def check_results(
@@ -50,31 +48,14 @@ def check_results(
         AABenchError: it is no list of dicts with the keys needed; an image or category is not the ground truth's; a
             score, box or mask is none; or the boxes are corners, x1 y1 x2 y2. The error names image ids and places.
     """
-    _check_list(results, name)
-    assert isinstance(results, list)
+    results = _as_list(results, name)
     total = len(results)
     refuse(name, _lacking(results, PLACES[iou_type]), f"of {total} detections are not whole", f"expected {WANTED}")
     sizes = {image["id"]: (image["width"], image["height"]) for image in ground_truth["images"]}
-    categories = {category["id"] for category in ground_truth["categories"]}
+    _check_known(results, sizes, {category["id"] for category in ground_truth["categories"]}, name)
     refuse(
         name,
-        (label(place, d) for place, d in enumerate(results) if not is_id(d["image_id"]) or d["image_id"] not in sizes),
-        f"of {total} detections are of an unknown image",
-        f"judge them by the ground truth of their own images (this one has {len(sizes)})",
-    )
-    refuse(
-        name,
-        (
-            f"{label(place, d)}: category_id {d['category_id']!r}"
-            for place, d in enumerate(results)
-            if not is_id(d["category_id"]) or d["category_id"] not in categories
-        ),
-        f"of {total} detections are of an unknown category",
-        f"give the category ids of the ground truth (it has {len(categories)}), not a network's class indices",
-    )
-    refuse(
-        name,
-        (f"{label(place, d)}: {d['score']!r}" for place, d in enumerate(results) if not is_number(d["score"])),
+        (f"{label(place, d)}: {short(d['score'])}" for place, d in enumerate(results) if not is_number(d["score"])),
         f"of {total} detections have a score that is no finite number",
         "a score orders them, greatest first",
     )
@@ -86,12 +67,33 @@ def check_results(
 
 def label(place: int, detection: dict[str, Any]) -> str:
     """How an error names a detection."""
-    return f"[{place}] of image {detection['image_id']!r}"
+    return f"[{place}] of image {short(detection['image_id'])}"
 
 
-def _check_list(content: object, name: str) -> None:
+def _check_known(results: list[dict[str, Any]], sizes: Collection[int], categories: Collection[int], name: str) -> None:
+    total = len(results)
+    refuse(
+        name,
+        (label(place, d) for place, d in enumerate(results) if not is_id(d["image_id"]) or d["image_id"] not in sizes),
+        f"of {total} detections are of an unknown image",
+        f"judge them by the ground truth of their own images (this one has {len(sizes)})",
+    )
+    refuse(
+        name,
+        (
+            f"{label(place, d)}: category_id {short(d['category_id'])}"
+            for place, d in enumerate(results)
+            if not is_id(d["category_id"]) or d["category_id"] not in categories
+        ),
+        f"of {total} detections are of an unknown category",
+        f"give the category ids of the ground truth (it has {len(categories)}), not a network's class indices",
+    )
+
+
+def _as_list(content: object, name: str) -> list[Any]:
     if not isinstance(content, list):
         raise AABenchError(f"{name}: a {type(content).__name__}, expected {WANTED}")
+    return content
 
 
 def _lacking(results: list[Any], key: str) -> Iterator[str]:
@@ -109,7 +111,7 @@ def _check_boxes(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]
     total = len(results)
     refuse(
         name,
-        (f"{label(place, d)}: {d['bbox']!r}" for place, d in enumerate(results) if not is_box(d["bbox"])),
+        (f"{label(place, d)}: {short(d['bbox'])}" for place, d in enumerate(results) if not is_box(d["bbox"])),
         f"of {total} detections have a bbox that is not 4 finite numbers",
         "expected x y width height, in pixels",
     )
@@ -125,8 +127,8 @@ def _check_boxes(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]
     if beyond and all(_lies_within(d["bbox"], *sizes[d["image_id"]]) for d in results):
         width, height = sizes[beyond[0][1]["image_id"]]
         raise AABenchError(
-            f"{name}: the boxes are corners, x1 y1 x2 y2: read as such all {total} lie within their images, and as COCO's "
-            f"x y width height {len(beyond)} do not, the first being {label(*beyond[0])}: {beyond[0][1]['bbox']} in "
+            f"{name}: the boxes are corners, x1 y1 x2 y2: read so, all {total} lie within their images; read as COCO's "
+            f"x y width height, {len(beyond)} do not, the first being {label(*beyond[0])}: {beyond[0][1]['bbox']} in "
             f"{width}x{height} pixels; write x y width height"
         )
 

@@ -84,12 +84,14 @@ class SearchJob:
         Raises:
             NotMeasurable: the training set is not there.
         """
-        from aabench.data import hold_out
+        from aabench.data import CocoFiles, hold_out
 
         missing = missing_split(self.task.data, "train", self.job.data_root)
         if missing or self.job.data_root is None:
             raise NotMeasurable(f"a search for the scheme of {self.task.name} needs {' and '.join(missing)}")
-        return hold_out(load(self.task, self.job.data_root, "train"), self.search.held_out)
+        train_set = load(self.task, self.job.data_root, "train")
+        assert not isinstance(train_set, CocoFiles)  # a task with a search is a classifier's
+        return hold_out(train_set, self.search.held_out)
 
     def folder(self, kind: str, content: Mapping[str, Any]) -> Path:
         """Of the supernet or of the search: another one for each way of doing it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -40,7 +41,8 @@ def partial(task: Task, **sets: AnyImages) -> dict[str, str]:
 
     if task.data not in ("imagenet", "coco"):
         return {}
-    whole = {"train": IMAGES["train"], "test": IMAGES["val"]} if task.data == "imagenet" else COCO_IMAGES
+    imagenet = {"train": IMAGES["train"], "test": IMAGES["val"]}
+    whole: Mapping[str, int] = imagenet if task.data == "imagenet" else COCO_IMAGES
     return {
         f"{name}_set": f"{len(data):,} of {whole[name]:,} images"
         for name, data in sets.items()

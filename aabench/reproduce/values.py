@@ -54,7 +54,7 @@ def speed(images_per_second: float) -> Value:
     return Value(metric="images_per_second", value=images_per_second, unit="images/s", convention="training")
 
 
-def predictions(scores: AnyScores) -> dict[str, str]:
+def predictions(scores: AnyScores) -> dict[str, str | None]:
     """Of a row's detail: which test images were right, for paired tests; of a detector, what tells equal detections."""
     from aabench.evaluate import Scores, pack_mask
 

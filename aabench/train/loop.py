@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +89,8 @@ def train_steps(state: TrainingState, train_set: AnyImages, until: int, stop: St
     steps = range(done, done + until - state.step)
     report = _reporter(state.meter, progress)
     state.model.train()
-    with reading(train_set.epoch(plan.seed, epoch, plan.recipe.batch_size, steps)) as batches:
+    shown: Generator[AnyBatch] = train_set.epoch(plan.seed, epoch, plan.recipe.batch_size, steps)
+    with reading(shown) as batches:
         while state.step < until and stop.signum is None:
             _step(state, next(batches))
             if state.step % REPORT_EVERY[plan.device] == 0:

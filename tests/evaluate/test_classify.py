@@ -51,7 +51,7 @@ def test_scores_counted_by_hand():
         ]
     )
     scores = evaluate(Lookup(table), labelled(numbered(4), torch.arange(4)), transform=as_float)
-    assert (scores.correct, scores.images) == (1, 4)
+    assert (scores.correct, scores.rank, scores.images) == (1, 1, 4)
     assert (scores.top1_percent, scores.top5_percent) == (25.0, 75.0)
     assert scores.correct_mask.tolist() == [True, False, False, False]
     assert scores.correct_mask.dtype == torch.bool

@@ -94,7 +94,7 @@ def test_a_micro_batchs_loss_is_the_sum_of_the_detectors_losses(root):
     with torch.random.fork_rng():
         state = TrainingState(one, train_set, test_set)
     (part,) = state.objective.micro_batches(next(train_set.epoch(0, 0, 4, range(1))))
-    loss, hits = part.loss(state.model.eval())
+    loss, hits = part.loss(state.model.train())
     by_name = state.model.losses(part.images, part.sizes, part.targets)
     assert len(by_name) == 2
     assert loss.item() == pytest.approx(sum(value.item() for value in by_name.values()), rel=1e-6)
@@ -108,7 +108,7 @@ def test_an_image_that_cannot_be_read_is_left_out_of_training_and_has_no_detecti
         first = min((tmp_path / "root" / "coco" / split).iterdir())
         first.write_bytes(b"no image")
     result = run(tmp_path / "root", tmp_path / "run", one)
-    assert [reason for reason in result.unreadable.values()] == ["no image that Pillow knows"]
+    assert list(result.unreadable.values()) == ["no image that Pillow knows"]
     assert list(result.last.unreadable.values()) == ["no image that Pillow knows"]
     assert result.last.images == 6
 
@@ -116,7 +116,7 @@ def test_an_image_that_cannot_be_read_is_left_out_of_training_and_has_no_detecti
 def test_a_classifiers_recipe_does_not_fit(root, tmp_path):
     with pytest.raises(AABenchError, match="smooths labels: a detector has none to smooth"):
         run(root, tmp_path / "a", chosen("retinanet_resnet18", recipe_changes={"label_smoothing": 0.1}))
-    with pytest.raises(AABenchError, match="asks for the augmentation 'flip', and COCO .* 'scale-jitter' only"):
+    with pytest.raises(AABenchError, match=r"asks for the augmentation 'flip', and COCO .* 'scale-jitter' only"):
         run(root, tmp_path / "b", chosen("retinanet_resnet18", recipe_changes={"augmentation": "flip"}))
 
 
