@@ -66,7 +66,7 @@ def load_backbone(detector: Detector, file: Path) -> str:
 
 
 def _load(model: nn.Module, given: dict[str, Tensor], file: Path, classes: int | None) -> None:
-    """Load weights by the model's own names, or say what does not fit. ``classes``: of its classifier, if it has one."""
+    """Load weights by the model's own names, or say what does not fit. ``classes``: of its classifier, if any."""
     expected = model.state_dict()
     check_settings(model, given, file)
     missing = [name for name in expected if name not in given and not name.endswith(COUNTER)]
