@@ -29,13 +29,16 @@ class PyramidAnchors(AnchorGenerator):  # type: ignore[misc]  # torchvision has 
     ) -> None:
         super().__init__(tuple(sizes), (aspect_ratios,) * len(sizes))
         self.strides = tuple(strides)
+        self.cell_anchors = []
 
     def levels(self, canvas: Size, device: torch.device) -> list[Tensor]:
         """The anchors of each level of a canvas, (cells x anchors of a cell, 4) corners in pixels, cells row-major."""
-        self.set_cell_anchors(torch.float32, device)
+        shapes = zip(self.sizes, self.aspect_ratios, strict=True)
+        self.cell_anchors = [self.generate_anchors(sizes, ratios, device=device) for sizes, ratios in shapes]
         steps = [torch.tensor(stride, device=device) for stride in self.strides]
         grids = [[-(-side // stride) for side in canvas] for stride in self.strides]
         levels: list[Tensor] = self.grid_anchors(grids, [[step, step] for step in steps])
+        self.cell_anchors = []  # what is no buffer would keep a copy from being made on another device
         return levels
 
     def forward(self, image_list: ImageList, feature_maps: list[Tensor]) -> list[Tensor]:

@@ -107,7 +107,7 @@ def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
         warnings.filterwarnings("ignore", message=".*torch.jit.script.* is deprecated")
         from fvcore.nn import FlopCountAnalysis
     analysis = FlopCountAnalysis(model, x).clear_op_handles().set_op_handle(**_handles())
-    analysis.set_op_handle(**{f"aten::{name}": None for name in MAC_FREE})
+    analysis.set_op_handle(**{name if "::" in name else f"aten::{name}": None for name in MAC_FREE})
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     try:
         with torch.no_grad(), _TraceableConvolution():
@@ -208,5 +208,6 @@ _MAKING_OR_MOVING = """
 alias clone dropout_ expand_as eye feature_dropout linspace masked_fill movedim ones_like pad repeat repeat_interleave
 unflatten zero_
 """
-MAC_FREE = frozenset(" ".join((_ELEMENTWISE, _REDUCING_OR_RESAMPLING, _MAKING_OR_MOVING)).split())
-"""Operators of torch's ``aten`` without multiply-adds, besides those fvcore ignores itself."""
+MAC_FREE = frozenset(" ".join((_ELEMENTWISE, _REDUCING_OR_RESAMPLING, _MAKING_OR_MOVING, "torchvision::roi_align")).split())
+"""Operators without multiply-adds, of torch's ``aten`` unless they say of which library, besides those fvcore ignores
+itself. RoIAlign interpolates, as resampling does."""

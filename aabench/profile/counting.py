@@ -49,7 +49,8 @@ class Count:
     by_kind: Mapping[str, int]
     activations: int
     """Elements of what convolutions, linear layers and attention products give, the explicit form's for every form."""
-    output_shape: tuple[int, ...]
+    output_shape: tuple[int, ...] | tuple[tuple[int, ...], ...]
+    """Of the one tensor, or of each tensor of a tuple."""
     rows: tuple[Row, ...]
 
     @property
@@ -82,8 +83,7 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
         by_torch, output = torch_macs(model, x)
     work = recorder.work()
     _reconcile(model, by_torch, fvcore_macs(model, x), work)
-    if not isinstance(output, Tensor):
-        raise AABenchError(f"{type(model).__name__} gives a {type(output).__name__}; one tensor is expected")
+    output_shape = _shape(model, output)
     totals: Counter[str] = Counter()
     for found in work.values():
         totals.update(found.operations)
@@ -91,9 +91,17 @@ def count(model: nn.Module, input_size: int | tuple[int, int], batch: int = 1) -
         params=sum(parameter.numel() for parameter in model.parameters()),
         by_kind=dict(totals),
         activations=sum(found.activations for found in work.values()),
-        output_shape=tuple(output.shape),
+        output_shape=output_shape,
         rows=_rows(model, work),
     )
+
+
+def _shape(model: nn.Module, output: Any) -> tuple[int, ...] | tuple[tuple[int, ...], ...]:
+    if isinstance(output, Tensor):
+        return tuple(output.shape)
+    if isinstance(output, tuple) and all(isinstance(each, Tensor) for each in output):
+        return tuple(tuple(each.shape) for each in output)
+    raise AABenchError(f"{type(model).__name__} gives a {type(output).__name__}; a tensor or a tuple of them is expected")
 
 
 def formula_macs(model: nn.Module, input_size: int | tuple[int, int]) -> int:

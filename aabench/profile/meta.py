@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from aabench.errors import AABenchError
 
@@ -33,7 +34,7 @@ def skip_normalisation(model: nn.Module) -> None:
     decomposition would take half of the time.
     """
     for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
+        if type(module) in (nn.BatchNorm2d, FrozenBatchNorm2d):
             module.forward = _unchanged  # type: ignore[method-assign,assignment]
 
 
