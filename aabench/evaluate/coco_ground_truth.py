@@ -18,6 +18,9 @@ PARTS = {
 }
 """List of a ground truth -> what each of its entries must hold."""
 
+LARGEST_AREA = 1e10
+"""Pixels; COCO's ranges of areas end here, and a larger object would count nowhere."""
+
 
 def read_ground_truth(path: Path) -> dict[str, Any]:
     """A file of annotations as COCO's ``instances_*.json``, checked by :func:`check_ground_truth`.
@@ -125,7 +128,7 @@ def _values_faults(annotations: list[dict[str, Any]]) -> Iterator[str]:
         box, area, crowd = annotation["bbox"], annotation["area"], annotation.get("iscrowd", 0)
         if not is_box(box):
             yield f"{annotation['id']} (bbox {short(box)}, not 4 finite numbers)"
-        elif not is_number(area) or area < 0:
-            yield f"{annotation['id']} (area {short(area)}, not a number of pixels)"
+        elif not is_number(area) or not 0 <= area <= LARGEST_AREA:
+            yield f"{annotation['id']} (area {short(area)}, not a number of pixels up to {LARGEST_AREA:g})"
         elif crowd not in (0, 1):
             yield f"{annotation['id']} (iscrowd {short(crowd)}, neither 0 nor 1)"

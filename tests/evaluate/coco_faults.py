@@ -67,8 +67,12 @@ TRUTH_FAULTS = {
     "unknown category": (_annotation("category_id", 2), r"an unknown category_id: 32 \(category_id 2\)"),
     "box of 3": (_annotation("bbox", [1, 2, 3]), r"1 annotations cannot be judged by: 32 \(bbox \[1, 2, 3\], not 4"),
     "box with NaN": (_annotation("bbox", [1, 2, 3, math.nan]), r"32 \(bbox \[1, 2, 3, nan\], not 4 finite numbers\)"),
-    "area infinite": (_annotation("area", math.inf), r"32 \(area inf, not a number of pixels\)"),
-    "area negative": (_annotation("area", -1), r"32 \(area -1, not a number of pixels\)"),
+    "area infinite": (_annotation("area", math.inf), r"32 \(area inf, not a number of pixels"),
+    "area negative": (_annotation("area", -1), r"32 \(area -1, not a number of pixels"),
+    "area beyond COCO's": (
+        _annotation("area", 2e10),
+        r"32 \(area 20000000000.0, not a number of pixels up to 1e\+10\)",
+    ),
     "crowd of 2": (_annotation("iscrowd", 2), r"32 \(iscrowd 2, neither 0 nor 1\)"),
     "no object": (altered(TRUTH, "annotations", to=[]), "none of its 0 annotations is an object"),
     "only crowds": (
