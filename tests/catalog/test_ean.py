@@ -151,7 +151,8 @@ def test_every_form_of_every_backbone_has_a_task():
         expected |= {name.replace("-share", "") for name in expected if "-share" in name}
     for net in DIANET:
         expected |= {f"ean-{net}", f"ean-dia-{net}-share", f"ean-dia-{net}"}
-    assert {name for name, task in CATALOG.tasks.items() if task.paper == "ean"} == expected
+    classifiers = {name for name, task in CATALOG.tasks.items() if task.paper == "ean" and task.data != "coco"}
+    assert classifiers == expected
 
 
 def ean_forms():
@@ -165,7 +166,14 @@ def test_schemes_are_those_of_the_sheet_or_unspecified():
     assert len(found) == 19  # 4 modules on ResNet-50, -101 and -164 twice, DIA on three more
     assert "derived" in CATALOG.tasks["ean-se-resnet50"].source["scheme"]
     others = [task for name, task in CATALOG.tasks.items() if task.paper == "ean" and name not in found]
-    assert {task.arguments.get("scheme", "all") for task in others} == {"all"}
+    assert {task.arguments.get("scheme", "all") for task in others if task.data != "coco"} == {"all"}
+
+
+def test_a_detectors_backbone_is_the_classifier_whose_weights_it_starts_from():
+    detectors = [task for task in CATALOG.tasks.values() if task.paper == "ean" and task.data == "coco"]
+    assert {task.backbone for task in detectors} == {"ean-resnet50", *SCHEMES}
+    for task in detectors:
+        assert task.arguments == {**CATALOG.tasks[task.backbone].arguments, "norm": "frozen"}
 
 
 def test_a_task_without_its_scheme_says_so():
@@ -264,4 +272,8 @@ def test_every_smoke_network_can_be_built(name):
     arguments = {**plan.arguments, "input_size": plan.input_size, "num_classes": 100}
     model = create_model(plan.model, device="meta", **arguments)
     side = plan.input_size
-    assert model(torch.empty(2, 3, side, side, device="meta")).shape == (2, 100)
+    output = model(torch.empty(2, 3, side, side, device="meta"))
+    if task.data == "coco":
+        assert {tensor.shape[0] for tensor in output} == {2, 2 * plan.arguments["regions"]}
+    else:
+        assert output.shape == (2, 100)
