@@ -274,6 +274,6 @@ def test_every_smoke_network_can_be_built(name):
     side = plan.input_size
     output = model(torch.empty(2, 3, side, side, device="meta"))
     if task.data == "coco":
-        assert {tensor.shape[0] for tensor in output} == {2, 2 * plan.arguments["regions"]}
+        assert 2 * plan.arguments["regions"] in {tensor.shape[0] for tensor in output}
     else:
         assert output.shape == (2, 100)
