@@ -219,9 +219,11 @@ def _summary(row: Measurement) -> str:
     if row.error is not None:
         return f"{head} {row.status}: {row.error}"
     if row.level == "structure":
+        from aabench.report.numbers import show_shape
+
         kinds = ("macs", "flops", "aa-paper")
         flops = ", ".join(f"{row.number('flops', kind) / 1e9:.3f} ({kind})" for kind in kinds)
-        shape = "x".join(str(side) for side in row.detail["output_shape"])
+        shape = show_shape(row.detail["output_shape"], "x")
         return f"{head} {row.number('params'):,} parameters; GFLOPs {flops}; output {shape}"
     convention = "last" if row.level in ("smoke", "train") else None
     correct, images = row.number("correct", convention), row.number("images", convention)
