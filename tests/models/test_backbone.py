@@ -79,7 +79,9 @@ def test_frozen_norms_train_nothing():
 
 def test_the_scheme_says_where_the_parameters_are():
     def parameters(**arguments):
-        model = create_model("plugged_faster_rcnn_resnet50_fpn", input_size=64, num_classes=90, device="meta", **arguments)
+        model = create_model(
+            "plugged_faster_rcnn_resnet50_fpn", input_size=64, num_classes=90, device="meta", **arguments
+        )
         return sum(p.numel() for p in model.parameters())
 
     plain = parameters()
@@ -95,7 +97,9 @@ def test_weights_of_relative_positions_belong_to_one_map_size(file):
     torch.save(create_model("aa_resnet50", input_size=64, num_classes=7, width=16, num_heads=1).state_dict(), file)
     detector = retinanet("aa_resnet50", 128, num_heads=1)
     before = {name: value.clone() for name, value in detector.state_dict().items()}
-    with pytest.raises(AABenchError, match=r"26 mis-shaped .*tables of relative positions belong to maps of another size"):
+    with pytest.raises(
+        AABenchError, match=r"26 mis-shaped .*tables of relative positions belong to maps of another size"
+    ):
         load_backbone(detector, file)
     assert all(torch.equal(before[name], value) for name, value in detector.state_dict().items())
     free = retinanet("aa_resnet50", 128, num_heads=1, position="none")
