@@ -247,21 +247,17 @@ def _summary(row: Measurement) -> str:
     if row.error is not None:
         return f"{head} {row.status}: {row.error}"
     if row.level == "structure":
+        from aabench.report.numbers import show_shape
+
         kinds = ("macs", "flops", "aa-paper")
         flops = ", ".join(f"{row.number('flops', kind) / 1e9:.3f} ({kind})" for kind in kinds)
-        shape = _shape(row.detail["output_shape"])
+        shape = show_shape(row.detail["output_shape"], "x")
         return f"{head} {row.number('params'):,} parameters; GFLOPs {flops}; output {shape}"
     convention = "last" if row.level in ("smoke", "train") else None
     scores = _hits(row, convention) if row.get("AP", convention) is None else _precisions(row, convention)
     checks = row.detail.get("checks", {})
     lines = [f"{head} {scores}", *(f"            {name}: {check['text']}" for name, check in checks.items())]
     return "\n".join([*lines, *_unreadable(row), *_annotations(row)])
-
-
-def _shape(sides: list[Any]) -> str:
-    """``1x1000``; of a network with several outputs ``1x76725x90, 1x76725x4``."""
-    several = bool(sides) and isinstance(sides[0], list)
-    return ", ".join("x".join(map(str, shape)) for shape in (sides if several else [sides]))
 
 
 def _hits(row: Measurement, convention: str | None) -> str:

@@ -29,7 +29,7 @@ class PyramidAnchors(AnchorGenerator):  # type: ignore[misc]  # torchvision has 
     ) -> None:
         super().__init__(tuple(sizes), (aspect_ratios,) * len(sizes))
         self.strides = tuple(strides)
-        self.cell_anchors = []
+        self.cell_anchors: list[Tensor] = []
 
     def levels(self, canvas: Size, device: torch.device) -> list[Tensor]:
         """The anchors of each level of a canvas, (cells x anchors of a cell, 4) corners in pixels, cells row-major."""

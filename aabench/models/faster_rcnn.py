@@ -124,12 +124,11 @@ class FasterRCNN(Detector):
         features = self._features(images)
         objectness, deltas = concat_box_prediction_layers(*self.rpn.head(list(features.values())))
         count = self.regions if self.training else PROPOSALS["testing"]
+        levels = list(features.values())[: len(STRIDES)]
         pooled = torch.cat(
             [
-                roi_align(
-                    level, _grid(images, share, stride), POOLED, spatial_scale=1 / stride, sampling_ratio=SAMPLES
-                ).to(level.dtype)
-                for level, stride, share in zip(list(features.values())[:-1], STRIDES, _shares(count), strict=True)
+                _pool(level, _grid(images, share, stride), stride)
+                for level, stride, share in zip(levels, STRIDES, _shares(count), strict=True)
             ]
         )
         logits, moves = self.roi_heads.box_predictor(self.roi_heads.box_head(pooled))
@@ -221,7 +220,13 @@ def _grid(images: Tensor, count: int, stride: int) -> Tensor:
     half = POOLED * stride / 2
     boxes = torch.stack([x - half, y - half, x + half, y + half], dim=1).repeat(len(images), 1)
     image = torch.arange(len(images), device=images.device).repeat_interleave(count, output_size=len(boxes))
-    return torch.cat([image[:, None], boxes], dim=1).to(images.dtype)
+    return torch.cat([image[:, None], boxes], dim=1)
+
+
+def _pool(level: Tensor, regions: Tensor, stride: int) -> Tensor:
+    """(N, C, H, W) -> (R, C, POOLED, POOLED) in the level's data type; pooled in fp32, as under autocast."""
+    pooled: Tensor = roi_align(level.float(), regions, POOLED, 1 / stride, SAMPLES)
+    return pooled.to(level.dtype)
 
 
 class FasterRCNNOf:

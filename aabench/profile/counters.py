@@ -208,6 +208,8 @@ _MAKING_OR_MOVING = """
 alias clone dropout_ expand_as eye feature_dropout linspace masked_fill movedim ones_like pad repeat repeat_interleave
 unflatten zero_
 """
-MAC_FREE = frozenset(" ".join((_ELEMENTWISE, _REDUCING_OR_RESAMPLING, _MAKING_OR_MOVING, "torchvision::roi_align")).split())
+MAC_FREE = frozenset(
+    " ".join((_ELEMENTWISE, _REDUCING_OR_RESAMPLING, _MAKING_OR_MOVING, "torchvision::roi_align")).split()
+)
 """Operators without multiply-adds, of torch's ``aten`` unless they say of which library, besides those fvcore ignores
 itself. RoIAlign interpolates, as resampling does."""

@@ -101,7 +101,9 @@ def _shape(model: nn.Module, output: Any) -> tuple[int, ...] | tuple[tuple[int, 
         return tuple(output.shape)
     if isinstance(output, tuple) and all(isinstance(each, Tensor) for each in output):
         return tuple(tuple(each.shape) for each in output)
-    raise AABenchError(f"{type(model).__name__} gives a {type(output).__name__}; a tensor or a tuple of them is expected")
+    raise AABenchError(
+        f"{type(model).__name__} gives a {type(output).__name__}; a tensor or a tuple of them is expected"
+    )
 
 
 def formula_macs(model: nn.Module, input_size: int | tuple[int, int]) -> int:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from aabench.record import Measurement
 from aabench.report.markdown import code, table
-from aabench.report.numbers import MISSING, run_name, show_value
+from aabench.report.numbers import MISSING, run_name, show_shape, show_value
 
 
 def counts(rows: Sequence[Measurement]) -> list[str]:
@@ -28,7 +28,7 @@ def counts(rows: Sequence[Measurement]) -> list[str]:
                 "input": row.settings.get("input_size", MISSING),
                 "parameters": f"{params.value:,}" if params and params.value is not None else MISSING,
                 **{f"FLOPs as {name}": show_value(row, "flops", name) for name in conventions},
-                "output": " x ".join(map(str, shape)) if shape else MISSING,
+                "output": show_shape(shape) if shape else MISSING,
             }
         )
     frame = pd.DataFrame(lines, dtype=object)

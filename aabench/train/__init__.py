@@ -9,7 +9,7 @@ from aabench.train.progress import Progress, Silent
 from aabench.train.result import CurvePoint, Result
 from aabench.train.smoke import Check, SmokeResult, smoke, smoke_images, smoke_plan, smoke_sets
 from aabench.train.torchvision_weights import check_published, fetch_weights, published_name
-from aabench.train.weights import load_weights
+from aabench.train.weights import load_backbone, load_weights
 
 __all__ = [
     "BEST",
@@ -27,6 +27,7 @@ __all__ = [
     "check_published",
     "estimate",
     "fetch_weights",
+    "load_backbone",
     "load_weights",
     "published_name",
     "smoke",

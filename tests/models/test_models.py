@@ -12,15 +12,20 @@ from aabench.models import (
     cifar_resnet,
     create_model,
     eaa_resnet,
+    faster_rcnn,
     list_models,
     mnasnet,
     plugged_preresnet,
     plugged_resnet,
     resnet,
+    retinanet,
     squeezenet,
     wide_resnet,
 )
+from aabench.models.registry import DETECTORS
 
+CLASSIFIERS = [name for name in list_models() if name not in DETECTORS]
+"""Detectors have files of their own."""
 SMALL = {
     "plugged_resnext": {"depth": 11, "cardinality": 2, "base_width": 8},
     "plugged_wide": {"depth": 10, "width": 1},
@@ -47,7 +52,7 @@ def parameters(name, input_size=224, num_classes=1000, **arguments):
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_forward_and_every_parameter_gets_a_gradient(name):
     torch.manual_seed(0)
     model = small(name)
@@ -57,7 +62,7 @@ def test_forward_and_every_parameter_gets_a_gradient(name):
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_builds_on_meta(name):
     model = create_model(name, input_size=64, num_classes=10, device="meta")
     assert all(p.is_meta for p in model.parameters())
@@ -207,10 +212,12 @@ def test_no_two_networks_have_one_name():
         attention_weighted,
         cifar_resnet,
         eaa_resnet,
+        faster_rcnn,
         mnasnet,
         plugged_preresnet,
         plugged_resnet,
         resnet,
+        retinanet,
         squeezenet,
         wide_resnet,
     )

@@ -11,8 +11,10 @@ from torch import nn
 from aabench.errors import AABenchError
 from aabench.layers import AAConv2d, AWConv2d
 from aabench.models import create_model, list_models
+from aabench.models.registry import DETECTORS
 
-NETWORKS = list_models("aw_*")
+CLASSIFIERS = [name for name in list_models() if name not in DETECTORS]
+NETWORKS = [name for name in CLASSIFIERS if name.startswith("aw_")]
 
 # awconv.md, section 3: millions at r = 4, 8, 16, 32.
 SHEET = {
@@ -162,7 +164,7 @@ def test_a_shortcut_that_is_a_convolution_alone_is_not_attended() -> None:
 
 def test_every_residual_network_has_a_form_with_aw_convolutions() -> None:
     others = {"mnasnet", "squeezenet", "resnet20_cifar", "resnet56_cifar"}  # without blocks of these kinds
-    plain = [n for n in list_models() if not n.startswith("aw_") and not any(kind in n for kind in others)]
+    plain = [n for n in CLASSIFIERS if not n.startswith("aw_") and not any(kind in n for kind in others)]
     assert [f"aw_{name}" for name in plain] == NETWORKS
 
 

@@ -108,8 +108,8 @@ def test_an_image_that_cannot_be_read_is_left_out_of_training_and_has_no_detecti
         first = min((tmp_path / "root" / "coco" / split).iterdir())
         first.write_bytes(b"no image")
     result = run(tmp_path / "root", tmp_path / "run", one)
-    assert list(result.unreadable.values()) == ["no image that Pillow knows"]
-    assert list(result.last.unreadable.values()) == ["no image that Pillow knows"]
+    assert list(result.unreadable.values()) == ["image id 1: no image that Pillow knows"]
+    assert list(result.last.unreadable.values()) == ["image id 13: no image that Pillow knows"]
     assert result.last.images == 6
 
 
@@ -127,5 +127,5 @@ def test_the_backbone_starts_from_a_classifiers_checkpoint(root, tmp_path):
     one = chosen("faster_rcnn_resnet18_fpn", backbone={"file": str(file), "sha256": "0" * 64})
     with torch.random.fork_rng():
         state = TrainingState(one, *sets(root, one.model))
-    for name, weight in state.model.backbone.state_dict().items():
+    for name, weight in state.model.backbone.body.state_dict().items():
         assert torch.equal(weight, classifier.state_dict()[name]), name
