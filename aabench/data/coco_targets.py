@@ -43,19 +43,18 @@ def learnt_objects(content: Content) -> Objects:
     annotations = [entry for entry in content["annotations"] if not entry.get("iscrowd", 0)]
     image_ids = np.array([image["id"] for image in content["images"]], dtype=np.int64)
     places = _places(image_ids, np.array([entry["image_id"] for entry in annotations], dtype=np.int64))
-    # Images in the file's order, and the objects of each as well.
-    order = np.argsort(places, kind="stable")
-    annotations, places = [annotations[row] for row in order], places[order]
+    order = np.argsort(places, kind="stable")  # image by image, the objects of each in the file's order
+    places = places[order]
     sides = np.array([(image["width"], image["height"]) for image in content["images"]], dtype=np.float64)
-    boxes = np.array([entry["bbox"] for entry in annotations], dtype=np.float64).reshape(-1, 4)
+    boxes = np.array([entry["bbox"] for entry in annotations], dtype=np.float64).reshape(-1, 4)[order]
+    labels = np.array([entry["category_id"] for entry in annotations], dtype=np.int64)[order]
     limits = sides.reshape(-1, 2)[places]
     corners = _corners(boxes)
     clipped = _within(corners, limits)
     kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
     beyond = np.maximum(-corners[:, :2], corners[:, 2:] - limits).max(1, initial=0)
-    faults = [_fault(annotations[row], limits[row], kept[row]) for row in np.flatnonzero(~kept | (beyond >= 1))]
+    faults = [_fault(annotations[order[row]], limits[row], kept[row]) for row in np.flatnonzero(~kept | (beyond >= 1))]
     ends = np.searchsorted(places[kept], np.arange(len(image_ids) + 1))
-    labels = np.array([entry["category_id"] for entry in annotations], dtype=np.int64)
     return Objects(
         spans=torch.from_numpy(np.stack([ends[:-1], ends[1:]], 1).astype(np.int64)),
         boxes=torch.from_numpy(clipped[kept]),
