@@ -18,10 +18,10 @@ NAME = "retinanet_resnet18"
 def test_it_learns_made_up_squares():
     torch.manual_seed(0)
     model = small(NAME)
-    assert found(model) < 4
-    curve = train(model, 30)
+    assert found(model) < 3
+    curve = train(model, 40)
     assert curve[-1] < 0.2 * curve[0]
-    assert found(model) == 8
+    assert found(model) >= 7
 
 
 @pytest.mark.parametrize("canvas", [(128, 128), (130, 201)])
