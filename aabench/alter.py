@@ -17,7 +17,7 @@ _Record = TypeVar("_Record", Task, Recipe, SchemeSearch)
 
 
 def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Task, Recipe | None, dict[str, Any]]:
-    """Apply ``KEY=VALUE`` changes: a recipe's field (epochs, lr ...), ``input_size``, or else a model argument.
+    """Apply ``KEY=VALUE`` changes: a recipe's field (epochs, lr ...), ``input_size``, ``model``, or else its argument.
 
     Returns:
         the task, the recipe, and what is now different from the catalog.
@@ -27,10 +27,10 @@ def alter(task: Task, recipe: Recipe | None, changes: Sequence[str]) -> tuple[Ta
     """
     altered = read_changes(changes)
     own = {key: value for key, value in altered.items() if recipe is not None and key in recipe.settings_names()}
-    size = {key: value for key, value in altered.items() if key == "input_size"}
-    arguments = {key: value for key, value in altered.items() if key not in own and key not in size}
+    of_task = {key: value for key, value in altered.items() if key in ("input_size", "model")}
+    arguments = {key: value for key, value in altered.items() if key not in own and key not in of_task}
     source = {**task.source, **dict.fromkeys(altered, SOURCE)}
-    changed = _rebuild(task, {"arguments": {**task.arguments, **arguments}, "source": source, **size})
+    changed = _rebuild(task, {"arguments": {**task.arguments, **arguments}, "source": source, **of_task})
     if recipe is not None and own:
         recipe = _rebuild(recipe, {**own, "source": {**recipe.source, **dict.fromkeys(own, SOURCE)}})
     return changed, recipe, altered

@@ -48,7 +48,11 @@ def reproduce(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe field or a model argument; may be repeated."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a recipe field, the model, or an argument of it; may be repeated.",
+        ),
     ] = None,
     scheme: Annotated[
         str | None,

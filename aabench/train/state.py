@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from aabench.data import CocoFiles
 from aabench.data.either import AnyImages
 from aabench.errors import AABenchError
 from aabench.models import create_model
@@ -47,6 +48,11 @@ class TrainingState:
         self.steps_per_epoch = plan.steps_per_epoch(len(train_set))
         self.total_steps = plan.total_steps(len(train_set))
         self.model = build_model(plan)
+        if isinstance(self.model, Detector) != isinstance(train_set, CocoFiles):
+            kind = "a detector" if isinstance(self.model, Detector) else "a classifier"
+            raise AABenchError(
+                f"{plan.model} is {kind}, which cannot learn from {train_set.source}; take another model"
+            )
         self.objective = objective_of(self.model, plan)
         self.ema = None if plan.recipe.ema_decay is None else make_ema(self.model, plan.recipe.ema_decay)
         self.optimizer = make_optimizer(self.model, plan.recipe, peak_rate(plan.recipe))
