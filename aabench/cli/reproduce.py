@@ -51,7 +51,7 @@ def reproduce(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change a recipe field, the model, or an argument of it; may be repeated.",
+            help="Change a recipe field, the model, or its argument; may be repeated.",
         ),
     ] = None,
     scheme: Annotated[
