@@ -122,8 +122,8 @@ def test_a_classifiers_recipe_does_not_fit(root, tmp_path):
 
 def test_a_classifier_cannot_learn_from_boxes(root, tmp_path):
     one = chosen("retinanet_resnet18").model_copy(update={"model": "resnet18", "arguments": {"width": 8}})
+    train_set, test_set = sets(root, "retinanet_resnet18")
     with pytest.raises(AABenchError, match=r"resnet18 is a classifier, which cannot learn from COCO train2017; take"):
-        train_set, test_set = sets(root, "retinanet_resnet18")
         train(one, train_set=train_set, test_set=test_set, directory=tmp_path)
 
 
