@@ -14,7 +14,8 @@ from torch import Tensor
 
 from aabench.cores import usable_cores
 from aabench.data.batch import Unreadable
-from aabench.data.coco_annotations import CATEGORIES, Content, annotations_of, read_content
+from aabench.data.coco_annotations import CATEGORIES, annotations_of, read_content
+from aabench.data.coco_content import Content
 from aabench.data.coco_targets import Objects, learnt_objects
 from aabench.data.decode import CannotDecode, read_image
 from aabench.data.detection import DetectionBatch, Target

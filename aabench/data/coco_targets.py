@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aabench.data.coco_annotations import Content
+from aabench.data.coco_content import Content
 
 _Array = np.ndarray[Any, Any]
 
