@@ -67,7 +67,8 @@ def _without_segmentation(entry: dict[str, Any]) -> dict[str, Any]:
 def _missing_images(images: list[dict[str, Any]], folder: Path) -> list[str]:
     """Images that are not in the folder. One look at the whole of it, not one for each of 118,287 images."""
     try:
-        there = set(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            there = {entry.name for entry in entries}
     except OSError as error:
         raise AABenchError(f"cannot read {folder} ({error.strerror}); give the folder of the images") from error
     names = ((image["id"], image["file_name"]) for image in images)

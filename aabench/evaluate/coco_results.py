@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from aabench.errors import AABenchError
 from aabench.data.coco_json import counted, is_box, is_id, is_number, read_json, refuse, short
+from aabench.errors import AABenchError
 from aabench.evaluate.coco_mask import mask_fault
 
 IouType = Literal["bbox", "segm"]
