@@ -1,7 +1,9 @@
 """A small ground truth with detections, and all that can be wrong with them."""
 
 import copy
+import functools
 import math
+import operator
 
 TRUTH = {
     "images": [{"id": 7, "width": 100, "height": 80}, {"id": 9, "width": 60, "height": 90}],
@@ -25,22 +27,22 @@ MASKS = [{"image_id": 9, "category_id": 18, "segmentation": MASK, "score": 0.8}]
 
 def altered(content, *place, to):
     """A copy with one value replaced; ``place`` leads to it."""
-    result = copy.deepcopy(content)
-    spot = result
-    for key in place[:-1]:
-        spot = spot[key]
+    result, spot = _spot(content, place)
     spot[place[-1]] = to
     return result
 
 
 def without(content, *place):
     """A copy without one entry."""
-    result = copy.deepcopy(content)
-    spot = result
-    for key in place[:-1]:
-        spot = spot[key]
+    result, spot = _spot(content, place)
     del spot[place[-1]]
     return result
+
+
+def _spot(content, place):
+    """A copy, and what in it holds the end of ``place``."""
+    result = copy.deepcopy(content)
+    return result, functools.reduce(operator.getitem, place[:-1], result)
 
 
 def _annotation(key, value):
