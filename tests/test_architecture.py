@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A part may import parts of its own floor and of those below it.
 FLOORS = (
-    {"errors", "allocator", "cores", "parent", "places", "shard"},
+    {"errors", "allocator", "cores", "parent", "places", "shard", "terms"},
     {"layers"},
     {"models", "data", "evaluate", "record", "catalog"},
     {

@@ -13,8 +13,9 @@ from aabench.audit.attention import Judged, Layout
 from aabench.audit.faults import distance
 from aabench.audit.finding import Finding
 from aabench.audit.formula import PAPER, Form, attend, fits
-from aabench.audit.subject import Size, Subject, make_subject, tables_fit
+from aabench.audit.subject import Subject, make_subject, tables_fit
 from aabench.audit.target import Obstacle, OneSide
+from aabench.terms import Size
 
 NOT_SQUARE: tuple[Size, ...] = ((3, 5), (5, 3))
 

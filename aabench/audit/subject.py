@@ -12,8 +12,7 @@ from aabench.audit.formula import Values
 from aabench.audit.slots import Slots, fill, find_slots
 from aabench.audit.target import PRECISIONS, Obstacle, Precision, build, run, running
 from aabench.layers import AAConv2d
-
-Size = tuple[int, int]
+from aabench.terms import Size
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from aabench.data.batch import Batch, Images, Unreadable
 from aabench.data.cifar import check_cifar, load_cifar
 from aabench.data.coco import CocoFiles, load_coco
 from aabench.data.coco_synthetic import write_synthetic_coco
-from aabench.data.detection import DetectionBatch, Target
-from aabench.data.detection_views import Framing
+from aabench.data.detection import DetectionBatch
 from aabench.data.epoch import EpochDraw, draw_epoch
 from aabench.data.held_out import hold_out
 from aabench.data.image_files import ImageFiles
@@ -21,12 +20,10 @@ __all__ = [
     "CocoFiles",
     "DetectionBatch",
     "EpochDraw",
-    "Framing",
     "ImageFiles",
     "ImageSet",
     "Images",
     "Normalisation",
-    "Target",
     "Transform",
     "Unreadable",
     "check_cifar",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple, Protocol, Self, TypeVar
 
@@ -18,6 +18,15 @@ class Unreadable(NamedTuple):
     position: int
     name: str
     reason: str
+
+
+def none_readable(unreadable: Sequence[Unreadable], what: str) -> AABenchError:
+    """The error where no image can be read; ``what`` follows their number."""
+    first = unreadable[0]
+    return AABenchError(
+        f"not one of the {len(unreadable)} {what} can be read, the first being {first.name} ({first.reason}): "
+        "fetch the data set again"
+    )
 
 
 class Batch(NamedTuple):
@@ -48,11 +57,7 @@ class Batch(NamedTuple):
             AABenchError: not one of its images can be read.
         """
         if len(self.labels) == 0:
-            first = self.unreadable[0]
-            raise AABenchError(
-                f"not one of the {len(self.unreadable)} images of a batch can be read, the first being {first.name} "
-                f"({first.reason}): fetch the data set again"
-            )
+            raise none_readable(self.unreadable, "images of a batch")
         return self
 
 

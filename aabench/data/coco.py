@@ -12,16 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aabench.catalog.schema import Framing
 from aabench.cores import usable_cores
 from aabench.data.batch import Unreadable
-from aabench.data.coco_annotations import CATEGORIES, Content, annotations_of, read_content
+from aabench.data.coco_annotations import CATEGORIES, annotations_of, read_content
+from aabench.data.coco_content import Content
 from aabench.data.coco_targets import Objects, learnt_objects
 from aabench.data.decode import CannotDecode, read_image
-from aabench.data.detection import DetectionBatch, Target
-from aabench.data.detection_views import Frame, Framing, Size, View
+from aabench.data.detection import DetectionBatch
+from aabench.data.detection_views import Frame, View
 from aabench.data.epoch import draw_epoch
 from aabench.data.rooms import Asked, Filled, Shown, fill_rooms
 from aabench.places import coco_files
+from aabench.terms import Size, Target
 
 _Change = Callable[[View, int], View]
 """(an image with its boxes, its index) -> what of it is shown."""

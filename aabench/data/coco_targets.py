@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aabench.data.coco_annotations import Content
+from aabench.data.coco_content import Content
 
 _Array = np.ndarray[Any, Any]
 
@@ -49,8 +49,8 @@ def learnt_objects(content: Content) -> Objects:
     boxes = np.array([entry["bbox"] for entry in annotations], dtype=np.float64).reshape(-1, 4)[order]
     labels = np.array([entry["category_id"] for entry in annotations], dtype=np.int64)[order]
     limits = sides.reshape(-1, 2)[places]
-    corners = _corners(boxes)
-    clipped = _within(corners, limits)
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)  # x y width height -> x1 y1 x2 y2
+    clipped = np.clip(corners, 0, np.tile(limits, 2)).astype(np.float32)
     kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
     beyond = np.maximum(-corners[:, :2], corners[:, 2:] - limits).max(1, initial=0)
     faults = [_fault(annotations[order[row]], limits[row], kept[row]) for row in np.flatnonzero(~kept | (beyond >= 1))]
@@ -68,17 +68,6 @@ def _places(image_ids: _Array, wanted: _Array) -> _Array:
     order = np.argsort(image_ids)
     found: _Array = order[np.searchsorted(image_ids, wanted, sorter=order)]
     return found
-
-
-def _corners(boxes: _Array) -> _Array:
-    """COCO's x, y, width, height -> x1, y1, x2, y2."""
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)
-
-
-def _within(corners: _Array, limits: _Array) -> _Array:
-    """Clipped to images of these widths and heights, in single precision."""
-    clipped: _Array = np.clip(corners, 0, np.tile(limits, 2))
-    return clipped.astype(np.float32)
 
 
 def _fault(annotation: dict[str, Any], limits: _Array, kept: bool) -> Fault:

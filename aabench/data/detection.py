@@ -7,12 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aabench.data.batch import Unreadable
-from aabench.errors import AABenchError
-
-Target = dict[str, Tensor]
-"""The objects of one image, in torchvision's terms: ``boxes`` (k, 4) fp32, corners x1 y1 x2 y2 in pixels, and
-``labels`` (k,) int64, category ids."""
+from aabench.data.batch import Unreadable, none_readable
+from aabench.terms import Size, Target
 
 
 class DetectionBatch(NamedTuple):
@@ -29,8 +25,8 @@ class DetectionBatch(NamedTuple):
 
     indices: Tensor
     images: Tensor
-    sizes: tuple[tuple[int, int], ...]
-    originals: tuple[tuple[int, int], ...]
+    sizes: tuple[Size, ...]
+    originals: tuple[Size, ...]
     targets: tuple[Target, ...]
     unreadable: tuple[Unreadable, ...] = ()
 
@@ -46,9 +42,5 @@ class DetectionBatch(NamedTuple):
             AABenchError: not one of its images can be read.
         """
         if len(self.indices) == 0:
-            first = self.unreadable[0]
-            raise AABenchError(
-                f"not one of the {len(self.unreadable)} images of a batch can be read, the first being {first.name} "
-                f"({first.reason}): fetch the data set again"
-            )
+            raise none_readable(self.unreadable, "images of a batch")
         return self

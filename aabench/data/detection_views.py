@@ -6,26 +6,22 @@ All by torchvision.transforms.v2, which takes boxes along with pixels; resizing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
+from aabench.catalog.schema import Framing
 from aabench.data.epoch import stream_seed
-
-Framing = Literal["square", "shorter-side"]
-"""``square``: images fit a square canvas. ``shorter-side``: all have the same shorter side, up to a longest one."""
+from aabench.terms import Size
 
 SCALES = (0.8, 1.2)
 """The factors of the multi-scale jitter. Ours (unspecified): aanet.md section 3 gives no range."""
 
 STRIDE = 32
 """What the sides of a batch's canvas are multiples of: the stride of a ResNet."""
-
-Size = tuple[int, int]
-"""Height and width, in pixels."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from aabench.data.batch import Images, Unreadable, reading
+from aabench.data.batch import Images, Unreadable, none_readable, reading
 from aabench.errors import AABenchError
 
 Precision = Literal["fp32", "bf16"]
@@ -83,11 +83,7 @@ class Tally:
         read = torch.cat([*self._indices, lost[:0]])
         check_each_once(torch.cat([read, lost]), self.images)
         if len(lost) == self.images:
-            first = self._unreadable[0]
-            raise AABenchError(
-                f"not one of the {self.images} test images can be read, the first being {first.name} ({first.reason}): "
-                "fetch the data set again"
-            )
+            raise none_readable(self._unreadable, "test images")
         order = read.argsort()
         losses = torch.cat(self._losses).cpu()[order]
         hits = torch.zeros(self.images, 2, dtype=torch.bool)

@@ -18,8 +18,6 @@ METRICS = (
     *("AR1", "AR10", "AR100", "AR_small", "AR_medium", "AR_large"),
 )
 """COCO's twelve numbers, in its own order."""
-
-
 CURVE = ("AP", "AP50")
 """Those of them that a learning curve shows."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aabench.evaluate.coco_json import is_id, is_number, short
+from aabench.data.coco_json import is_id, is_number, short
 
 
 def mask_fault(mask: object, width: int, height: int, *, compressed: bool) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from aabench.data.coco_json import counted, is_box, is_id, is_number, read_json, refuse, short
 from aabench.errors import AABenchError
-from aabench.evaluate.coco_json import is_box, is_id, is_number, read_json, refuse, short
 from aabench.evaluate.coco_mask import mask_fault
 
 IouType = Literal["bbox", "segm"]
@@ -17,6 +17,8 @@ PLACES: dict[IouType, str] = {"bbox": "bbox", "segm": "segmentation"}
 """What a detection must hold for an :data:`IouType`."""
 
 WANTED = "a list of detections: dicts of image_id, category_id, score and bbox (x y width height) or segmentation"
+
+BOX = "expected x y width height, in pixels"
 
 TOLERANCE = 1.0
 """Pixels that a box may reach beyond its image by rounding."""
@@ -50,13 +52,16 @@ def check_results(
     """
     results = _as_list(results, name)
     total = len(results)
-    refuse(name, _lacking(results, PLACES[iou_type]), f"of {total} detections are not whole", f"expected {WANTED}")
+    not_whole = counted(_lacking(results, PLACES[iou_type]), f"of {total} detections are not whole")
+    refuse(name, not_whole, f"expected {WANTED}")
     sizes = {image["id"]: (image["width"], image["height"]) for image in ground_truth["images"]}
     _check_known(results, sizes, {category["id"] for category in ground_truth["categories"]}, name)
+    scoreless = (
+        f"{label(place, d)}: {short(d['score'])}" for place, d in enumerate(results) if not is_number(d["score"])
+    )
     refuse(
         name,
-        (f"{label(place, d)}: {short(d['score'])}" for place, d in enumerate(results) if not is_number(d["score"])),
-        f"of {total} detections have a score that is no finite number",
+        counted(scoreless, f"of {total} detections have a score that is no finite number"),
         "a score orders them, greatest first",
     )
     if iou_type == "bbox":
@@ -72,20 +77,22 @@ def label(place: int, detection: dict[str, Any]) -> str:
 
 def _check_known(results: list[dict[str, Any]], sizes: Collection[int], categories: Collection[int], name: str) -> None:
     total = len(results)
-    refuse(
-        name,
-        (label(place, d) for place, d in enumerate(results) if not is_id(d["image_id"]) or d["image_id"] not in sizes),
-        f"of {total} detections are of an unknown image",
-        f"judge them by the ground truth of their own images (this one has {len(sizes)})",
+    images = (
+        label(place, d) for place, d in enumerate(results) if not is_id(d["image_id"]) or d["image_id"] not in sizes
     )
     refuse(
         name,
-        (
-            f"{label(place, d)}: category_id {short(d['category_id'])}"
-            for place, d in enumerate(results)
-            if not is_id(d["category_id"]) or d["category_id"] not in categories
-        ),
-        f"of {total} detections are of an unknown category",
+        counted(images, f"of {total} detections are of an unknown image"),
+        f"judge them by the ground truth of their own images (this one has {len(sizes)})",
+    )
+    unknown = (
+        f"{label(place, d)}: category_id {short(d['category_id'])}"
+        for place, d in enumerate(results)
+        if not is_id(d["category_id"]) or d["category_id"] not in categories
+    )
+    refuse(
+        name,
+        counted(unknown, f"of {total} detections are of an unknown category"),
         f"give the category ids of the ground truth (it has {len(categories)}), not a network's class indices",
     )
 
@@ -109,18 +116,10 @@ def _lacking(results: list[Any], key: str) -> Iterator[str]:
 
 def _check_boxes(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]], name: str) -> None:
     total = len(results)
-    refuse(
-        name,
-        (f"{label(place, d)}: {short(d['bbox'])}" for place, d in enumerate(results) if not is_box(d["bbox"])),
-        f"of {total} detections have a bbox that is not 4 finite numbers",
-        "expected x y width height, in pixels",
-    )
-    refuse(
-        name,
-        (f"{label(place, d)}: {d['bbox']}" for place, d in enumerate(results) if min(d["bbox"][2:]) < 0),
-        f"of {total} detections have a bbox of negative width or height",
-        "expected x y width height, in pixels",
-    )
+    boxless = (f"{label(place, d)}: {short(d['bbox'])}" for place, d in enumerate(results) if not is_box(d["bbox"]))
+    refuse(name, counted(boxless, f"of {total} detections have a bbox that is not 4 finite numbers"), BOX)
+    negative = (f"{label(place, d)}: {d['bbox']}" for place, d in enumerate(results) if min(d["bbox"][2:]) < 0)
+    refuse(name, counted(negative, f"of {total} detections have a bbox of negative width or height"), BOX)
     beyond = [
         (place, d) for place, d in enumerate(results) if not _lies_within(_corners(d["bbox"]), *sizes[d["image_id"]])
     ]
@@ -148,9 +147,9 @@ def _check_masks(results: list[dict[str, Any]], sizes: dict[int, tuple[int, int]
         (label(place, d), mask_fault(d["segmentation"], *sizes[d["image_id"]], compressed=True))
         for place, d in enumerate(results)
     )
+    maskless = (f"{where} ({fault})" for where, fault in found if fault)
     refuse(
         name,
-        (f"{where} ({fault})" for where, fault in found if fault),
-        f"of {len(results)} detections have no mask of their image",
+        counted(maskless, f"of {len(results)} detections have no mask of their image"),
         "COCO wants compressed run lengths (RLE) at the image's own size",
     )

@@ -11,18 +11,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from aabench.data.batch import Unreadable, reading
+from aabench.data.batch import Unreadable, none_readable, reading
 from aabench.data.coco import CocoFiles
 from aabench.data.detection import DetectionBatch
 from aabench.errors import AABenchError
 from aabench.evaluate.classify import Precision, check_each_once, eval_mode
 from aabench.evaluate.coco import DetectionScores, coco_scores
 from aabench.models.detector import Detector
+from aabench.terms import Found, Size
 
 BATCH = {"square": 8, "shorter-side": 1}
 """Images a forward pass: with canvases of their own, one, so that nothing depends on its neighbours' sizes."""
 
-Detect = Callable[[Tensor, Sequence[tuple[int, int]]], list[dict[str, Tensor]]]
+Detect = Callable[[Tensor, Sequence[Size]], list[Found]]
 """What :meth:`aabench.models.detector.Detector.detect` is."""
 
 
@@ -109,16 +110,11 @@ def detect_all(
     lost = torch.tensor([image.position for image in unreadable], dtype=torch.int64)
     check_each_once(torch.cat([*seen, lost]), len(data))
     if len(unreadable) == len(data):
-        raise AABenchError(
-            f"not one of the {len(data)} images of {data.source} can be read, the first being {unreadable[0].name} "
-            f"({unreadable[0].reason}): fetch the data set again"
-        )
+        raise none_readable(unreadable, f"images of {data.source}")
     return Detections(results, tuple(unreadable))
 
 
-def _as_results(
-    found: Sequence[dict[str, Tensor]], batch: DetectionBatch, image_ids: Sequence[int]
-) -> list[dict[str, Any]]:
+def _as_results(found: Sequence[Found], batch: DetectionBatch, image_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Entries of a COCO results list: boxes from the canvas back to pixels of the file."""
     results = []
     for index, one, (height, width), original in zip(

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.image_list import ImageList
 
-from aabench.models.parts import Size
+from aabench.terms import Size
 
 
 class PyramidAnchors(AnchorGenerator):  # type: ignore[misc]  # torchvision has no types here

@@ -16,10 +16,11 @@ from aabench.layers import AAConv2d, AWConv2d
 from aabench.layers.attention_weighted import EXPANSIONS, GATES
 from aabench.models import eaa_resnet, plugged_preresnet, plugged_resnet, resnet, wide_resnet
 from aabench.models.classifier import initialise
-from aabench.models.parts import Network, Size, joint_signature
+from aabench.models.parts import Network, joint_signature
 from aabench.models.plugged import Block
 from aabench.models.resnet import BasicBlock, Bottleneck
 from aabench.models.wide_resnet import WideBlock
+from aabench.terms import Size
 
 BLOCKS = (BasicBlock, Bottleneck, WideBlock, Block)
 """Their own convolutions are attended."""

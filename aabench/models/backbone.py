@@ -6,8 +6,8 @@ augmented (AA), plugged (EAN) and, of each, the form with AW-convolutions.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,8 +16,9 @@ from torchvision.ops import FrozenBatchNorm2d
 from aabench.layers import AAConv2d
 from aabench.models import attention_weighted, plugged_resnet, resnet
 from aabench.models.classifier import Staged
-from aabench.models.parts import Network, Size, joint_signature
+from aabench.models.parts import Network, joint_signature
 from aabench.models.plugged import PluggedNetwork
+from aabench.terms import Size
 
 STRIDES = (4, 8, 16, 32)
 """Pixels between the cells of each stage's output."""
@@ -100,7 +101,24 @@ def build_backbone(network: Network, input_size: Size, norm: str, arguments: dic
     return Backbone(body, norm)
 
 
-def signature(network: Network, detector: Callable[..., Any]) -> inspect.Signature:
-    """The arguments of a detector's builder that passes on those of its backbone, but for the stem's choice."""
-    joint = joint_signature(network, detector)
-    return joint.replace(parameters=[known for name, known in joint.parameters.items() if name != "stem"])
+class OnBackbone:
+    """Builds a detector on the backbone of a classifier, with the backbone's arguments beside its own.
+
+    Args:
+        detector: (network, *, input_size, num_classes, arguments of its own) -> the detector; it passes others on.
+        network: builds the classifier.
+    """
+
+    def __init__(self, detector: Callable[..., nn.Module], network: Network) -> None:
+        self._build = partial(detector, network)
+        joint = joint_signature(network, self._build)
+        known = [parameter for name, parameter in joint.parameters.items() if name != "stem"]  # always ImageNet's
+        self.__signature__ = joint.replace(parameters=known)
+
+    def __call__(self, **arguments: Any) -> nn.Module:
+        """The detector.
+
+        Raises:
+            ValueError: an argument that does not fit.
+        """
+        return self._build(**arguments)

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Network, Size
+from aabench.models.parts import Network
+from aabench.terms import Size
 
 
 class SubsampledBlock(nn.Module):

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from aabench.models.backbone import Backbone
-from aabench.models.parts import Size
+from aabench.terms import Found, Size, Target
 
-Target = Mapping[str, Tensor]
-"""The objects of one image: ``boxes`` (k, 4) fp32, corners x1 y1 x2 y2 in pixels of the canvas, and ``labels`` (k,)
-int64 in 1..num_classes. k may be 0."""
-Detections = dict[str, Tensor]
-"""What was found in one image, best first: ``boxes`` (k, 4) as in a target, ``scores`` (k,) and ``labels`` (k,)."""
 DETECTIONS = 100
 """The most detections of an image: all that COCO's AP looks at."""
 
@@ -52,7 +47,7 @@ class Detector(nn.Module, ABC):
         return self._losses(images, sizes, targets)
 
     @torch.no_grad()
-    def detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Detections]:
+    def detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Found]:
         """What is found in each image, at most DETECTIONS, in its bounds. In evaluation mode.
 
         Raises:
@@ -67,7 +62,7 @@ class Detector(nn.Module, ABC):
     def _losses(self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Target]) -> dict[str, Tensor]: ...
 
     @abstractmethod
-    def _detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Detections]: ...
+    def _detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Found]: ...
 
     @abstractmethod
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -7,8 +7,9 @@ channels.
 
 from __future__ import annotations
 
-from aabench.models.parts import Network, Size, augmented, conv3x3, no_gate
+from aabench.models.parts import Network, augmented, conv3x3, no_gate
 from aabench.models.resnet import BasicBlock, ResNet
+from aabench.terms import Size
 
 
 class BothConvsBlock(BasicBlock):

@@ -22,9 +22,10 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from torchvision.ops.poolers import LevelMapper
 
 from aabench.models.anchors import PyramidAnchors
-from aabench.models.backbone import BACKBONES, STRIDES, Backbone, build_backbone, signature
-from aabench.models.detector import DETECTIONS, Detections, Detector, Target
-from aabench.models.parts import Network, Size
+from aabench.models.backbone import BACKBONES, STRIDES, Backbone, OnBackbone, build_backbone
+from aabench.models.detector import DETECTIONS, Detector
+from aabench.models.parts import Network
+from aabench.terms import Found, Size, Target
 
 RATIOS = (0.5, 1.0, 2.0)
 PROPOSALS = {"training": 2000, "testing": 1000}
@@ -152,9 +153,8 @@ class FasterRCNN(Detector):
 
     def _losses(self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Target]) -> dict[str, Tensor]:
         listed, features = ImageList(images, list(sizes)), self._features(images)
-        wanted = [dict(target) for target in targets]
-        proposals, of_rpn = self.rpn(listed, features, wanted)
-        _, of_regions = self.roi_heads(features, proposals, listed.image_sizes, wanted)
+        proposals, of_rpn = self.rpn(listed, features, targets)
+        _, of_regions = self.roi_heads(features, proposals, listed.image_sizes, targets)
         return {
             "objectness": of_rpn["loss_objectness"],
             "rpn_box": of_rpn["loss_rpn_box_reg"],
@@ -162,10 +162,10 @@ class FasterRCNN(Detector):
             "box": of_regions["loss_box_reg"],
         }
 
-    def _detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Detections]:
+    def _detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Found]:
         listed, features = ImageList(images, list(sizes)), self._features(images)
         proposals, _ = self.rpn(listed, features)
-        found: list[Detections]
+        found: list[Found]
         found, _ = self.roi_heads(features, proposals, listed.image_sizes)
         return found
 
@@ -229,48 +229,36 @@ def _pool(level: Tensor, regions: Tensor, stride: int) -> Tensor:
     return pooled.to(level.dtype)
 
 
-class FasterRCNNOf:
-    """Builds Faster R-CNN on the backbone of a classifier, with the backbone's arguments beside its own.
+def build_faster_rcnn(
+    network: Network,
+    *,
+    input_size: Size,
+    num_classes: int,
+    norm: str = "frozen",
+    channels: int = 256,
+    regions: int = 512,
+    representation: int = 1024,
+    anchor_size: int = 32,
+    **own: Any,
+) -> FasterRCNN:
+    """Faster R-CNN on the backbone of a classifier, whose arguments are ``own``; for ``norm`` see Backbone.
 
-    Args:
-        network: builds the classifier.
+    Raises:
+        ValueError: an argument that does not fit.
     """
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self.__signature__ = signature(network, self.__call__)
-
-    def __call__(
-        self,
-        *,
-        input_size: Size,
-        num_classes: int,
-        norm: str = "frozen",
-        channels: int = 256,
-        regions: int = 512,
-        representation: int = 1024,
-        anchor_size: int = 32,
-        **own: Any,
-    ) -> FasterRCNN:
-        """The detector. ``norm``: of the backbone, see :class:`~aabench.models.backbone.Backbone`.
-
-        Raises:
-            ValueError: an argument that does not fit.
-        """
-        backbone = build_backbone(self._network, input_size, norm, own)
-        return FasterRCNN(
-            backbone,
-            input_size,
-            num_classes,
-            channels=channels,
-            regions=regions,
-            representation=representation,
-            anchor_size=anchor_size,
-        )
+    return FasterRCNN(
+        build_backbone(network, input_size, norm, own),
+        input_size,
+        num_classes,
+        channels=channels,
+        regions=regions,
+        representation=representation,
+        anchor_size=anchor_size,
+    )
 
 
 NETWORKS: dict[str, Network] = {
-    f"{name.replace('resnet', 'faster_rcnn_resnet')}_fpn": FasterRCNNOf(network)
+    f"{name.replace('resnet', 'faster_rcnn_resnet')}_fpn": OnBackbone(build_faster_rcnn, network)
     for name, network in BACKBONES.items()
     if "aa_" not in name  # attention of one map size, and these images have many
 }

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from aabench.layers import AAConv2d, SqueezeExcite
 from aabench.layers.attention_augmented import value_channels
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Network, Size, reduced
+from aabench.models.parts import Network, reduced
+from aabench.terms import Size
 
 Widen = Callable[[int, Size, int, int], nn.Module]
 """(how many times smaller the map is than the image, map size, in_channels, out_channels) -> what widens."""

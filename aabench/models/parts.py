@@ -9,9 +9,8 @@ from typing import Any
 from torch import nn
 
 from aabench.layers import AAConv2d
+from aabench.terms import Size
 
-Size = tuple[int, int]
-"""(H, W)."""
 Conv3x3 = Callable[[int, int, int, Size], nn.Module]
 """(in_channels, out_channels, stride, input map size) -> the layer in the place of a 3x3 convolution."""
 Gate = Callable[[int], nn.Module]

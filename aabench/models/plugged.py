@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from aabench.layers import CBAM, DenseImplicitAttention, SpatialGroupEnhance, SqueezeExcite
 from aabench.layers.dense_implicit_attention import State
 from aabench.models.classifier import Staged, initialise
-from aabench.models.parts import Size, joint_signature
+from aabench.models.parts import joint_signature
 from aabench.models.scheme import Scheme, bits, flags, from_flags, parse_scheme
+from aabench.terms import Size
 
 CONNECTED = 0.5
 """Probability of each connection in a supernet's training step."""

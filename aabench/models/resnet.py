@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from aabench.layers import BAM, CBAM, GALA, SpatialGroupEnhance, SqueezeExcite
 from aabench.models.classifier import Staged, initialise
-from aabench.models.parts import Conv3x3, Gate, Network, Size, augmented, conv3x3, no_gate, reduced
+from aabench.models.parts import Conv3x3, Gate, Network, augmented, conv3x3, no_gate, reduced
+from aabench.terms import Size
 
 
 class BasicBlock(nn.Module):

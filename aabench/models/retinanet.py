@@ -18,10 +18,11 @@ from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image, remove_small_boxes, sigmoid_focal_loss
 
 from aabench.models.anchors import PyramidAnchors
-from aabench.models.backbone import BACKBONES, Backbone, build_backbone, signature
-from aabench.models.detector import DETECTIONS, Detections, Detector, Target
-from aabench.models.parts import Network, Size
+from aabench.models.backbone import BACKBONES, Backbone, OnBackbone, build_backbone
+from aabench.models.detector import DETECTIONS, Detector
+from aabench.models.parts import Network
 from aabench.models.pyramid import LEVELS, Head, Pyramid
+from aabench.terms import Found, Size, Target
 
 STRIDES = tuple(8 * 2**level for level in range(LEVELS))
 RATIOS = (0.5, 1.0, 2.0)
@@ -137,7 +138,7 @@ class RetinaNet(Detector):
         losses = _losses(logits, deltas, counted, (image, anchor, torch.zeros_like(anchor)), codes)
         return losses["class"] + losses["box"]
 
-    def _detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Detections]:
+    def _detect(self, images: Tensor, sizes: Sequence[Size]) -> list[Found]:
         logits, deltas = self(images)
         anchors = self._anchors(images)
         return [
@@ -149,7 +150,7 @@ class RetinaNet(Detector):
         height, width = images.shape[-2:]
         return self.anchors.levels((height, width), images.device)
 
-    def _candidates(self, logits: Tensor, deltas: Tensor, anchors: Sequence[Tensor]) -> Iterator[Detections]:
+    def _candidates(self, logits: Tensor, deltas: Tensor, anchors: Sequence[Tensor]) -> Iterator[Found]:
         """Of each level, the best that an image's logits (A, num_classes) and deltas (A, 4) give."""
         lengths = [len(of_level) for of_level in anchors]
         for by_class, moves, boxes in zip(
@@ -162,7 +163,7 @@ class RetinaNet(Detector):
             decoded = self._coder.decode_single(moves[index], boxes[index])
             yield {"boxes": decoded, "scores": best, "labels": label + 1}
 
-    def _best(self, levels: Sequence[Detections], size: Size) -> Detections:
+    def _best(self, levels: Sequence[Found], size: Size) -> Found:
         """Of all levels, in an image's bounds, without duplicates."""
         found = {name: torch.cat([level[name] for level in levels]) for name in levels[0]}
         found["boxes"] = clip_boxes_to_image(found["boxes"], size)
@@ -194,39 +195,29 @@ def _losses(
     return {"class": focal.sum() / positives, "box": boxes / positives}
 
 
-class RetinaNetOf:
-    """Builds RetinaNet on the backbone of a classifier, with the backbone's arguments beside its own.
+def build_retinanet(
+    network: Network,
+    *,
+    input_size: Size,
+    num_classes: int,
+    norm: str = "batch",
+    channels: int = 256,
+    head_convs: int = 4,
+    anchor_scale: float = 4.0,
+    **own: Any,
+) -> RetinaNet:
+    """RetinaNet on the backbone of a classifier, whose arguments are ``own``; for ``norm`` see Backbone.
 
-    Args:
-        network: builds the classifier.
+    Raises:
+        ValueError: an argument that does not fit.
     """
-
-    def __init__(self, network: Network) -> None:
-        self._network = network
-        self.__signature__ = signature(network, self.__call__)
-
-    def __call__(
-        self,
-        *,
-        input_size: Size,
-        num_classes: int,
-        norm: str = "batch",
-        channels: int = 256,
-        head_convs: int = 4,
-        anchor_scale: float = 4.0,
-        **own: Any,
-    ) -> RetinaNet:
-        """The detector. ``norm``: of the backbone, see :class:`~aabench.models.backbone.Backbone`.
-
-        Raises:
-            ValueError: an argument that does not fit.
-        """
-        backbone = build_backbone(self._network, input_size, norm, own)
-        return RetinaNet(
-            backbone, input_size, num_classes, channels=channels, head_convs=head_convs, anchor_scale=anchor_scale
-        )
+    backbone = build_backbone(network, input_size, norm, own)
+    return RetinaNet(
+        backbone, input_size, num_classes, channels=channels, head_convs=head_convs, anchor_scale=anchor_scale
+    )
 
 
 NETWORKS: dict[str, Network] = {
-    name.replace("resnet", "retinanet_resnet"): RetinaNetOf(network) for name, network in BACKBONES.items()
+    name.replace("resnet", "retinanet_resnet"): OnBackbone(build_retinanet, network)
+    for name, network in BACKBONES.items()
 }

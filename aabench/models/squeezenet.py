@@ -9,7 +9,8 @@ import torchvision
 from torch import Tensor
 
 from aabench.models.classifier import Classifier
-from aabench.models.parts import Network, Size
+from aabench.models.parts import Network
+from aabench.terms import Size
 
 LEAST_SIDE = 21
 """The stem leaves 8 pixels of these, and the three poolings 4, 2 and 1."""

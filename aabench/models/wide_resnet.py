@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from aabench.layers import GatherExcite, SqueezeExcite
 from aabench.models.classifier import Classifier, initialise
-from aabench.models.parts import Conv3x3, Gate, Network, Size, augmented, conv3x3, no_gate, reduced
+from aabench.models.parts import Conv3x3, Gate, Network, augmented, conv3x3, no_gate, reduced
+from aabench.terms import Size
 
 
 class WideBlock(nn.Module):

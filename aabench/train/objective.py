@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from aabench.catalog import Recipe
-from aabench.data import Batch, CanvasTransform, CocoFiles, DetectionBatch, Images, Target, Transform
+from aabench.data import Batch, CanvasTransform, CocoFiles, DetectionBatch, Images, Transform
 from aabench.errors import AABenchError
 from aabench.evaluate import DetectionScores, Scores, evaluate, evaluate_detector
 from aabench.models.detector import Detector
+from aabench.terms import Size, Target
 from aabench.train.plan import Plan
 
 AnyScores = Scores | DetectionScores
@@ -85,7 +86,7 @@ class BoxedImages:
     """A detector's: images (n, 3, H, W) on one canvas, the size and the objects of each."""
 
     images: Tensor
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[Size, ...]
     targets: tuple[Target, ...]
 
     def __len__(self) -> int:
@@ -114,15 +115,7 @@ class Classification:
 
     def evaluate(self, model: nn.Module, data: Images, on_batch: Callable[[int], None] | None = None) -> Scores:
         """As :func:`aabench.evaluate.evaluate`, in the plan's precision."""
-        return evaluate(
-            model,
-            data,
-            transform=self.transform,
-            device=self.plan.device,
-            precision=self.plan.recipe.precision,
-            channels_last=self.plan.channels_last,
-            on_batch=on_batch,
-        )
+        return evaluate(model, data, transform=self.transform, on_batch=on_batch, **_way(self.plan))
 
     def restore(self, content: dict[str, Any]) -> Scores:
         """See :class:`Objective`."""
@@ -155,15 +148,7 @@ class Detection:
     ) -> DetectionScores:
         """As :func:`aabench.evaluate.evaluate_detector`, in the plan's precision."""
         assert isinstance(model, Detector)
-        return evaluate_detector(
-            model,
-            data,
-            transform=self.transform,
-            device=self.plan.device,
-            precision=self.plan.recipe.precision,
-            channels_last=self.plan.channels_last,
-            on_batch=on_batch,
-        )
+        return evaluate_detector(model, data, transform=self.transform, on_batch=on_batch, **_way(self.plan))
 
     def restore(self, content: dict[str, Any]) -> DetectionScores:
         """See :class:`Objective`."""
@@ -172,3 +157,8 @@ class Detection:
 
 def _layout(channels_last: bool) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format
+
+
+def _way(plan: Plan) -> dict[str, Any]:
+    """How a plan's network is evaluated: as it is trained."""
+    return {"device": plan.device, "precision": plan.recipe.precision, "channels_last": plan.channels_last}

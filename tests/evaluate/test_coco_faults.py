@@ -123,12 +123,15 @@ def covers(counts, height, width):
 @example("0\\0")
 @example("444")
 @example("4 4")
+@example("p<")  # read as "0<", 12 pixels of 1
+@example("|")
 def test_counts_are_refused_where_the_back_end_cannot_read_them(counts):
     fault = mask_fault({"size": [3, 4], "counts": counts}, 4, 3, compressed=True)
-    assert (fault is None) == covers(counts, 3, 4)
+    # COCO writes six bits a character, 0 to o. The back end overlooks what p and those beyond it have more.
+    assert (fault is None) == (covers(counts, 3, 4) and max(counts, default="0") < "p")
 
 
-@given(st.integers(0, 5), st.integers(46, 113), st.integers(0, 11))
+@given(st.integers(0, 5), st.integers(46, 111), st.integers(0, 11))
 def test_a_character_changed_is_found_where_the_back_end_finds_it(place, code, start):
     pixels = np.zeros((3, 4), np.uint8, order="F")
     pixels.T.reshape(-1)[start:] = 1

@@ -46,13 +46,44 @@ def nothing() -> dict[str, Tensor]:
     return {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
 
 
+def total(losses: dict[str, Tensor]) -> Tensor:
+    """What is trained."""
+    return torch.stack(list(losses.values())).sum()
+
+
+def gradless(model: Detector) -> list[str]:
+    """Parameters without a gradient of finite numbers."""
+    return [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+
+
+def assert_learns_with_and_without_objects(model: Detector, boxes: tuple[str, ...]) -> None:
+    """Without any object the losses of ``boxes`` are 0; with one image of three without, every parameter learns."""
+    images, sizes, targets = squares(3)
+    losses = model.train().losses(images, sizes, [nothing()] * 3)
+    assert {name for name, loss in losses.items() if loss.item() == 0} == set(boxes)
+    torch.autograd.backward(total(losses))
+    model.zero_grad()
+    torch.autograd.backward(total(model.losses(images, sizes, [*targets[:2], nothing()])))
+    assert gradless(model) == []
+
+
+def assert_fp32_under_autocast(model: Detector) -> None:
+    """The losses, boxes and scores."""
+    images, sizes, targets = squares(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = model.train().losses(images, sizes, targets)
+        detections = model.eval().detect(images, sizes)[0]
+    assert {loss.dtype for loss in losses.values()} == {torch.float32}
+    assert detections["boxes"].dtype == detections["scores"].dtype == torch.float32
+
+
 def train(model: Detector, steps: int) -> list[float]:
     """The summed loss of each step on four images of squares."""
     images, sizes, targets = squares(4)
     optimizer = torch.optim.SGD(model.train().parameters(), lr=0.01, momentum=0.9)
     curve = []
     for _ in range(steps):
-        loss = torch.stack(list(model.losses(images, sizes, targets).values())).sum()
+        loss = total(model.losses(images, sizes, targets))
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)

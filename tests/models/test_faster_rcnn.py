@@ -9,7 +9,17 @@ from torchvision.models.detection.image_list import ImageList
 
 from aabench.models import create_model
 from aabench.models.faster_rcnn import FasterRCNN
-from tests.models.detecting import assert_in_order, nothing, small, squares, train
+from tests.models.detecting import (
+    assert_fp32_under_autocast,
+    assert_in_order,
+    assert_learns_with_and_without_objects,
+    gradless,
+    nothing,
+    small,
+    squares,
+    total,
+    train,
+)
 
 NAME = "faster_rcnn_resnet18_fpn"
 CANVAS = 64
@@ -85,15 +95,7 @@ def test_its_loss_falls_on_made_up_squares():
 
 def test_images_without_objects_and_every_parameter_learns():
     torch.manual_seed(0)
-    model = small(NAME).train()
-    images, sizes, targets = squares(3)
-    losses = model.losses(images, sizes, [nothing()] * 3)
-    assert losses["box"].item() == losses["rpn_box"].item() == 0
-    torch.autograd.backward(torch.stack(list(losses.values())).sum())
-    model.zero_grad()
-    losses = model.losses(images, sizes, [*targets[:2], nothing()])
-    torch.autograd.backward(torch.stack(list(losses.values())).sum())
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    assert_learns_with_and_without_objects(small(NAME), ("box", "rpn_box"))
 
 
 def test_detections_are_in_order():
@@ -119,15 +121,13 @@ def test_regions_are_pooled_at_the_true_strides_whatever_the_images_sizes():
 
 def test_losses_and_boxes_are_fp32_under_autocast():
     torch.manual_seed(0)
-    model = small(NAME).train()
-    images, sizes, targets = squares(2)
+    model = small(NAME)
     nn.init.normal_(model.roi_heads.box_predictor.cls_score.weight, std=0.5)
+    assert_fp32_under_autocast(model)
+    images, sizes, _ = squares(2)
     with torch.autocast("cpu", torch.bfloat16):
-        losses = model.losses(images, sizes, targets)
-        detections = model.eval().detect(images, sizes)[0]
         proposals, _ = model.rpn(ImageList(images, sizes), model._features(images))
-    assert {loss.dtype for loss in losses.values()} == {torch.float32}
-    assert detections["boxes"].dtype == detections["scores"].dtype == proposals[0].dtype == torch.float32
+    assert proposals[0].dtype == torch.float32
 
 
 @pytest.mark.parametrize(("mode", "regions"), [(False, 1000), (True, 64)])
@@ -147,6 +147,5 @@ def test_the_fixed_part_has_as_many_regions_as_there_are_proposals(mode, regions
 def test_attended_and_gated_backbones_train(name):
     torch.manual_seed(0)
     model = small(name).train()
-    losses = model.losses(*squares(2))
-    torch.autograd.backward(torch.stack(list(losses.values())).sum())
-    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+    torch.autograd.backward(total(model.losses(*squares(2))))
+    assert gradless(model) == []

@@ -10,7 +10,17 @@ from torchvision.ops import FrozenBatchNorm2d
 from aabench.models.anchors import PyramidAnchors
 from aabench.models.pyramid import Head, Pyramid
 from aabench.models.retinanet import assign
-from tests.models.detecting import assert_in_order, found, nothing, overlap, small, squares, train
+from tests.models.detecting import (
+    assert_fp32_under_autocast,
+    assert_in_order,
+    assert_learns_with_and_without_objects,
+    found,
+    nothing,
+    overlap,
+    small,
+    squares,
+    train,
+)
 
 NAME = "retinanet_resnet18"
 
@@ -110,13 +120,7 @@ def test_losses_against_a_loop_by_hand():
 
 def test_images_without_objects_and_every_parameter_learns():
     torch.manual_seed(0)
-    model = small(NAME).train()
-    images, sizes, targets = squares(3)
-    losses = model.losses(images, sizes, [nothing()] * 3)
-    assert losses["box"].item() == 0
-    assert losses["class"].item() > 0
-    torch.autograd.backward(sum(model.losses(images, sizes, [*targets[:2], nothing()]).values()))
-    assert [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
+    assert_learns_with_and_without_objects(small(NAME), ("box",))
 
 
 def test_a_deep_prior_makes_no_great_loss():
@@ -128,13 +132,7 @@ def test_a_deep_prior_makes_no_great_loss():
 
 def test_losses_are_fp32_under_autocast():
     torch.manual_seed(0)
-    model = small(NAME).train()
-    images, sizes, targets = squares(2)
-    with torch.autocast("cpu", torch.bfloat16):
-        losses = model.losses(images, sizes, targets)
-        detections = model.eval().detect(images, sizes)[0]
-    assert {loss.dtype for loss in losses.values()} == {torch.float32}
-    assert detections["boxes"].dtype == detections["scores"].dtype == torch.float32
+    assert_fp32_under_autocast(small(NAME))
 
 
 def test_detections_are_in_order():
