@@ -118,9 +118,7 @@ def detect_all(
     return Detections(results, tuple(unreadable))
 
 
-def _as_results(
-    found: Sequence[dict[str, Tensor]], batch: DetectionBatch, data: CocoFiles
-) -> list[dict[str, Any]]:
+def _as_results(found: Sequence[dict[str, Tensor]], batch: DetectionBatch, data: CocoFiles) -> list[dict[str, Any]]:
     """Entries of a COCO results list: boxes from the canvas back to pixels of the file."""
     results, known = [], set(data.categories)
     for index, one, (height, width), original in zip(
