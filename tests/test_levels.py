@@ -11,6 +11,8 @@ from aabench.levels import reachable
 CATALOG = load_catalog()
 CIFAR100 = CATALOG.task("aa-wrn-28-10")
 IMAGENET = CATALOG.task("aa-resnet50")
+DETECTOR = CATALOG.task("faster-rcnn-resnet50-fpn-awconv")
+ANEW = CATALOG.task("retinanet-resnet50")
 EVALUATED = CATALOG.task("resnet20-cifar10")
 
 
@@ -120,6 +122,51 @@ def test_torchvisions_weights_can_be_fetched(root):
     missing = reachable(CATALOG.task("resnet50"), data_root=root, device="cpu").missing["eval"]
     assert missing.startswith(f"weights ({root / 'checkpoints/torchvision/resnet50-0676ba61.pth'} is not there; ")
     assert "--download fetches it" in missing
+
+
+@pytest.fixture
+def coco(root):
+    """Both splits of COCO's files, with nothing in them."""
+    for split in ("train2017", "val2017"):
+        (root / "coco" / split).mkdir(parents=True)
+        (root / "coco" / "annotations").mkdir(exist_ok=True)
+        (root / "coco" / "annotations" / f"instances_{split}.json").touch()
+    return root
+
+
+def test_a_detectors_smoke_is_never_on_cifar(root):
+    reach = reachable(ANEW, data_root=root, device="cpu")
+    assert (reach.level, reach.real_smoke) == ("smoke", False)
+    assert reach.missing["train"].startswith(f"the COCO train split ({root / 'coco' / 'train2017'} is not there)")
+
+
+def test_a_detector_that_starts_anew_needs_coco_alone(coco):
+    assert reachable(ANEW, data_root=coco, device="cuda").level == "train"
+    (coco / "coco" / "annotations" / "instances_val2017.json").unlink()
+    missing = reachable(ANEW, data_root=coco, device="cuda").missing["train"]
+    gone = coco / "coco" / "annotations" / "instances_val2017.json"
+    assert missing == f"the COCO test split ({gone} is not there)"
+
+
+def test_another_needs_its_classifiers_weights_or_leave_to_start_anew(coco):
+    reach = reachable(DETECTOR, data_root=coco, device="cuda")
+    assert "train" not in reach.possible
+    assert reach.missing["train"] == (
+        "the weights of resnet50-awconv for its backbone (--backbone FILE; --backbone none starts it anew)"
+    )
+    for backbone in ("none", coco / EVALUATED.checkpoint):
+        assert reachable(DETECTOR, data_root=coco, device="cuda", backbone=backbone).level == "train"
+    missing = reachable(DETECTOR, data_root=coco, device="cuda", backbone=coco / "gone.pt").missing["train"]
+    assert missing == f"the backbone's weights ({coco / 'gone.pt'} is not there)"
+
+
+def test_coco_may_be_the_root_itself(coco):
+    assert reachable(ANEW, data_root=coco / "coco", device="cuda").level == "train"
+
+
+def test_a_detector_is_evaluated_without_its_backbones_weights(coco):
+    weights = coco / EVALUATED.checkpoint
+    assert reachable(DETECTOR, data_root=coco, device="cpu", checkpoint=weights).level == "eval"
 
 
 def test_a_blocked_task_reaches_nothing():

@@ -211,6 +211,8 @@ class _Reader:
             self._check(file, f"{key}.paper", "paper", task.paper, self.papers.records)
             self._check(file, f"{key}.recipe", "recipe", task.recipe, self.recipes.records)
             self._check(file, f"{key}.search", "search", task.search, self.searches.records)
+            self._check(file, f"{key}.backbone", "task", task.backbone, self.tasks.records)
+            self._check_recipe(task, file, key)
         for name, search in self.searches.records.items():
             file, key = self.searches.place[name]
             self._check(file, f"{key}.supernet", "recipe", search.supernet, self.recipes.records)
@@ -224,6 +226,13 @@ class _Reader:
             self._check_claim(claim, file, key)
         for name, protocol in self.protocols.records.items():
             self._check_protocol(protocol, *self.protocols.place[name])
+
+    def _check_recipe(self, task: Task, file: str, key: str) -> None:
+        """That a detector's recipe is one of a detector."""
+        recipe = self.recipes.records.get(task.recipe or "")
+        if recipe is not None and (task.data == "coco") == (recipe.smoke.least_ap is None):
+            what = "a detector, whose smoke run needs least_ap" if task.data == "coco" else "no detector"
+            self.fault(file, f"{key}.recipe", f"{recipe.name!r} does not fit: the task is {what}")
 
     def _check_sides(self, file: str, key: str, claim: Claim) -> None:
         sweep = self.sweeps.records.get(claim.sweep or "")

@@ -301,6 +301,8 @@ class Task(Frozen):
             raise ValueError(f"resize ({self.resize}) is below input_size ({self.input_size})")
         if (self.framing is None) == (self.data == "coco" and self.blocked is None):
             raise ValueError('framing goes with data = "coco", and only with it')
+        if self.backbone is not None and self.data != "coco":
+            raise ValueError('backbone goes with data = "coco" only: a detector has one')
         if self.torchvision_weights is not None and self.checkpoint is None:
             raise ValueError("torchvision_weights needs checkpoint: where the file lies below the data root")
         if self.search is not None and "scheme" not in self.arguments:

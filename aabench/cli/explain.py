@@ -39,8 +39,9 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
     if chosen.data in ("imagenet", "imagenet1000"):
         settings["resize"] = chosen.shorter_side
         source = {"resize": "ours (unspecified): 8/7 of input_size, the usual 256 for 224", **source}
-    if chosen.torchvision_weights is not None:
-        settings["torchvision_weights"] = chosen.torchvision_weights
+    for key in ("framing", "backbone", "torchvision_weights"):
+        if (value := getattr(chosen, key)) is not None:
+            settings[key] = value
     typer.echo(f"{chosen.name}: sources are sections of {catalog.papers[chosen.paper].sheet}, our fact sheet, or ours")
     _print("task", settings, source)
     _print_assumed(settings, source)
@@ -49,7 +50,7 @@ def explain(task: Annotated[str, typer.Argument(help="A task, or a protocol, of 
     if recipe is not None:
         _print(f"recipe {recipe.name}", recipe.settings(), recipe.source)
         _print_assumed(recipe.settings(), recipe.source)
-        smoke = {**recipe.smoke.model_dump(), **chosen.smoke_arguments}
+        smoke = {**recipe.smoke.model_dump(exclude_none=True), **chosen.smoke_arguments}
         _print("smoke run", smoke, dict.fromkeys(smoke, "ours"))
     if chosen.search is not None:
         _explain_search(catalog.search_of(chosen), catalog)

@@ -96,8 +96,8 @@ def reproduce(
     if checkpoint is not None and level not in (None, "eval"):
         raise AABenchError(f"--checkpoint goes with level eval, not {level}")
     _check_detector_options(catalog, names, {"--backbone": backbone, "--save-detections": save_detections})
-    if save_detections is not None and (level not in (None, "eval") or len(names) > 1):
-        raise AABenchError("--save-detections goes with level eval of one task")
+    if save_detections is not None and len(names) > 1:
+        raise AABenchError("--save-detections goes with one task: each would replace what the one before has found")
     if seeds > 1 and level in ("structure", "eval"):
         raise AABenchError(f"--seeds goes with level smoke or train: level {level} has no seed")
 
@@ -123,6 +123,7 @@ def reproduce(
         directory=log.parent,
         reporter=Quiet() if of_protocol else Console(),
     )
+    _check_level(job, level)
     span = range(seed, seed + seeds)
     if of_protocol:
         run_protocol(job, catalog.protocols[names[0]], protocol, span, shard, log)
@@ -163,6 +164,13 @@ def _check_detector_options(catalog: Catalog, names: list[str], options: dict[st
             raise AABenchError(f"{option} does not go with {other}, which is no detector")
 
 
+def _check_level(job: Job, level: str | None, where: str = "") -> None:
+    """That a detector's options go with the level, where it is known."""
+    for option, value, own in (("--backbone", job.backbone, "train"), ("--save-detections", job.detections, "eval")):
+        if value is not None and level not in (None, own):
+            raise AABenchError(f"{option} goes with level {own}, not {level}{where}")
+
+
 def _scheme_change(catalog: Catalog, names: list[str], scheme: str) -> str:
     """What ``--scheme`` is short for, where each of the tasks has a scheme to replace."""
     from aabench.alter import text_change
@@ -191,13 +199,14 @@ def _one(job: Job, name: str, given: str | None, log: Path, seeds: range, *, alo
     and given back.
 
     Raises:
-        AABenchError: several seeds of a task that was named ``alone``, at a level that has none.
+        AABenchError: several seeds of a task that was named ``alone``, or an option, at a level that has none.
     """
     from aabench.reproduce import attempt
 
     task = job.run(name).task
     reach = job.reach(task)
     level = cast("Level | None", given) or reach.level
+    _check_level(job, level, f", {name}'s highest here; ask for it with --level")
     unseeded = len(seeds) > 1 and level in ("structure", "eval")
     if unseeded and alone:
         raise AABenchError(f"--seeds goes with level smoke or train: level {level}, {name}'s highest here, has no seed")

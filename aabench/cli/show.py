@@ -41,15 +41,23 @@ def show(
     arguments = ", ".join(f"{key}={value}" for key, value in chosen.arguments.items())
     typer.echo(f"{chosen.name}: {paper.title} ({paper.venue})")
     typer.echo(f"  model   {chosen.model}({arguments})")
-    typer.echo(f"  input   {chosen.input_size}x{chosen.input_size}, {chosen.num_classes} classes ({chosen.data})")
+    typer.echo(f"  input   {_input(chosen)}, {chosen.num_classes} classes ({chosen.data})")
     if chosen.checkpoint:
         origin = f" (torchvision's {chosen.torchvision_weights})" if chosen.torchvision_weights else ""
         typer.echo(f"  weights {chosen.checkpoint} below the data root{origin}")
+    if chosen.backbone:
+        typer.echo(f"  starts  from the weights of {chosen.backbone} in its backbone (--backbone FILE)")
     if chosen.obstacle:
         typer.echo(f"  blocked {chosen.obstacle}")
     _show_ways(chosen, catalog)
     typer.echo("  claims")
     _show_claims(claims)
+
+
+def _input(task: Task) -> str:
+    if task.framing == "shorter-side":
+        return f"shorter side {task.input_size}"
+    return f"{task.input_size}x{task.input_size}"
 
 
 def _show_ways(task: Task, catalog: Catalog) -> None:

@@ -42,7 +42,10 @@ def print_verdicts(verdicts: tuple[Verdict, ...]) -> None:
 
     from aabench.cli.tables import verdict_table
 
-    Console().print(verdict_table(verdicts))
+    if verdicts:
+        Console().print(verdict_table(verdicts))
+    else:
+        typer.echo("no claim to judge")
 
 
 def report_broken(content: Log, log: object) -> None:

@@ -46,7 +46,8 @@ class CocoFiles:
     Attributes:
         folder: where the images lie.
         annotations: the annotation file.
-        image_ids: N ids, as in the file.
+        categories: ids, as in the file: some of 1 to 90.
+        image_ids: N ids, likewise.
         names: N files in the folder.
         originals: N heights and widths, of the files.
         objects: of all images of the file.
@@ -59,6 +60,7 @@ class CocoFiles:
 
     folder: Path
     annotations: Path
+    categories: tuple[int, ...]
     image_ids: tuple[int, ...]
     names: tuple[str, ...]
     originals: tuple[Size, ...]
@@ -203,6 +205,7 @@ def load_coco(data_root: Path, split: Literal["train", "test"], *, size: int, fr
     return CocoFiles(
         folder=folder,
         annotations=annotations,
+        categories=tuple(category["id"] for category in content["categories"]),
         image_ids=tuple(image["id"] for image in images),
         names=tuple(image["file_name"] for image in images),
         originals=tuple((image["height"], image["width"]) for image in images),

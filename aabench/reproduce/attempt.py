@@ -71,6 +71,8 @@ def outcome(
 
 def _divergence(error: BaseException) -> dict[str, Any]:
     """What the row of a training that diverged tells of it: a result of its own, not a failure to measure."""
+    if isinstance(error, KeyboardInterrupt):
+        return {}  # it may have come in the middle of an import, which must not be begun again then
     from aabench.train import Diverged
 
     return {DIVERGED: error.step} if isinstance(error, Diverged) else {}

@@ -74,6 +74,28 @@ TABLE_4 = {
     "mnasnet-1.4": ("6.10", "77.2", "93.5", "second-hand"),
     "aa-mnasnet-1.4": ("6.44", "77.7", "93.8", "recalled"),
 }
+# task: GFLOPs, parameters in millions, AP, AP50, AP75, the row's tag, and that of its AP (aanet.md, Table 5)
+TABLE_5 = {
+    "retinanet-resnet50": ("182", "33.4", "36.8", "54.5", "39.5", "second-hand", "second-hand"),
+    "se-retinanet-resnet50": ("183", "35.9", "36.5", "54.0", "39.1", "second-hand", "second-hand"),
+    "aa-retinanet-resnet50": ("182", "33.1", "38.2", "56.5", "40.7", "second-hand", "printed"),
+    "retinanet-resnet101": ("243", "52.4", "38.5", "56.4", "41.2", "second-hand", "second-hand"),
+    "se-retinanet-resnet101": ("243", "57.2", "37.4", "55.0", "39.9", "recalled", "recalled"),
+    "aa-retinanet-resnet101": ("245", "51.7", "39.2", "57.8", "41.9", "second-hand", "second-hand"),
+}
+# The rows of AA again, with other numbers of heads: the cost alone, as this is what tells them apart.
+TABLE_5_HEADS = {
+    "aa-retinanet-resnet50-1-head": ("182", "33.1", 1),
+    "aa-retinanet-resnet50-8-heads": ("182", "33.1", 8),
+    "aa-retinanet-resnet101-1-head": ("245", "51.7", 1),
+    "aa-retinanet-resnet101-8-heads": ("245", "51.7", 8),
+}
+# task: position encoding, AP, AP50, AP75 (aanet.md, Table 8)
+TABLE_8 = {
+    "aa-retinanet-resnet50-no-position": ("none", "37.7", "56.0", "40.2"),
+    "aa-retinanet-resnet50-coordconv": ("coordconv", "37.4", "55.5", "40.1"),
+    "aa-retinanet-resnet50": ("relative", "38.2", "56.5", "40.7"),
+}
 DEFAULT_TASKS = (
     *("aa-resnet50", "aa-resnet101", "aa-resnet152", "aa-wrn-28-10"),
     *("se-resnet50", "se-wrn-28-10", "mnasnet-1.0", "aa-mnasnet-1.0"),
@@ -130,6 +152,50 @@ def test_table_4_and_its_tags():
         expected[task, "params"] = (f"{params} M", "recalled")
         expected |= {(task, "top1"): (f"{top1} %", tag), (task, "top5"): (f"{top5} %", tag)}
     assert {(c.task, c.metric): (str(c.value), c.tag) for c in claims} == expected
+
+
+def test_table_5_and_its_tags():
+    claims = [c for c in load_catalog().claims if c.paper == "aanet" and c.table == "Table 5"]
+    expected = {}
+    for task, (flops, params, *precisions, tag, tag_of_precisions) in TABLE_5.items():
+        expected |= {(task, "flops"): (f"{flops} GFLOPs", tag), (task, "params"): (f"{params} M", tag)}
+        for metric, value in zip(("AP", "AP50", "AP75"), precisions, strict=True):
+            expected[task, metric] = (f"{value} %", tag_of_precisions)
+    for task, (flops, params, _) in TABLE_5_HEADS.items():
+        expected[task, "flops"] = (f"{flops} GFLOPs", "second-hand")
+        expected[task, "params"] = (f"{params} M", "second-hand")
+    assert {(c.task, c.metric): (str(c.value), c.tag) for c in claims} == expected
+    assert {c.convention for c in claims if c.metric == "flops"} == {"aa-paper"}
+
+
+def test_table_5s_networks():
+    tasks = load_catalog().tasks
+    for name, (*_, heads) in TABLE_5_HEADS.items():
+        assert tasks[name].arguments["num_heads"] == heads
+        without = tasks[name].arguments | {"num_heads": 2}
+        assert tasks[name.rsplit("-", 2)[0]].arguments == without
+    for name in (*TABLE_5, *TABLE_5_HEADS):
+        task = tasks[name]
+        assert (task.data, task.input_size, task.framing, task.backbone) == ("coco", 640, "square", None)
+        assert task.recipe == "aanet-coco"
+
+
+def test_table_8():
+    expected = {}
+    for task, (position, *precisions) in TABLE_8.items():
+        assert load_catalog().task(task).arguments["position"] == position
+        expected |= {
+            (task, metric): f"{value} %" for metric, value in zip(("AP", "AP50", "AP75"), precisions, strict=True)
+        }
+    assert printed("Table 8") == expected
+
+
+def test_the_recipe_on_coco():
+    recipe = load_catalog().recipes["aanet-coco"]
+    assert (recipe.epochs, recipe.augmentation) == (150, "scale-jitter")
+    given = {name for name, source in recipe.source.items() if "aanet.md" in source}
+    assert given == {"epochs", "augmentation"}  # the sheet has no more of it
+    assert all("ours" in source for name, source in recipe.source.items() if name != "epochs")
 
 
 def test_table_4_is_at_its_widths():

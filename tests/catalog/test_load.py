@@ -120,6 +120,24 @@ def test_accuracies_of_the_best_epoch_and_values_that_no_sheet_gives(tmp_path):
             "p/one.toml: task[net]: torchvision_weights needs checkpoint",
         ),
         ('model = "net"', 'model = "net"\nsearch = "s"', "p/one.toml: task[net]: search goes with a scheme"),
+        ('"cifar100"', '"coco"', 'p/one.toml: task[net]: framing goes with data = "coco", and only with it'),
+        ('model = "net"', 'model = "net"\nframing = "square"', "p/one.toml: task[net]: no source for framing"),
+        (
+            'model = "net"',
+            'model = "net"\nframing = "square"\nsource = { framing = "ours" }',
+            'p/one.toml: task[net]: framing goes with data = "coco", and only with it',
+        ),
+        (
+            'model = "net"',
+            'model = "net"\nframing = "round"',
+            "p/one.toml: task[net].framing: Input should be 'square'",
+        ),
+        ('model = "net"', 'model = "net"\nbackbone = "net"', "p/one.toml: task[net]: no source for backbone"),
+        (
+            'model = "net"',
+            'model = "net"\nbackbone = "net"\nsource = { backbone = "ours" }',
+            'p/one.toml: task[net]: backbone goes with data = "coco" only',
+        ),
         (
             'model = "net"',
             'model = "net"\nsource = { scheme = "x" }\narguments = { scheme = "unspecified" }',
@@ -139,6 +157,95 @@ def test_each_fault_names_file_and_key(tmp_path, old, new, fault):
     assert old in GOOD
     _, faults = read(tmp_path, GOOD.replace(old, new, 1))
     assert any(str(f).startswith(fault) for f in faults), [str(f) for f in faults]
+
+
+DETECTOR = """
+[[recipe]]
+name = "r"
+epochs = 1
+batch_size = 8
+lr = 0.1
+lr_batch = 8
+momentum = 0.9
+nesterov = false
+weight_decay = 0.0
+decay_norm_and_bias = true
+schedule = "cosine"
+warmup_epochs = 0
+label_smoothing = 0.0
+augmentation = "scale-jitter"
+smoke = { input_size = 8, steps = 9, batch_size = 8, lr = 0.1, least_ap = 5.0 }
+
+[recipe.source]
+epochs = "ours"
+batch_size = "ours"
+optimizer = "ours"
+lr = "ours"
+lr_batch = "ours"
+momentum = "ours"
+nesterov = "ours"
+weight_decay = "ours"
+decay_norm_and_bias = "ours"
+schedule = "ours"
+milestones = "ours"
+warmup_epochs = "ours"
+label_smoothing = "ours"
+augmentation = "ours"
+accumulate = "ours"
+precision = "ours"
+
+[[task]]
+name = "finder"
+model = "finder"
+data = "coco"
+input_size = 32
+normalisation = "cifar100"
+framing = "square"
+backbone = "net"
+recipe = "r"
+
+[task.source]
+model = "ours"
+input_size = "ours"
+normalisation = "ours"
+framing = "ours"
+backbone = "ours"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('"net"', '"net"', None),
+        ('backbone = "net"', 'backbone = "nett"', "task[finder].backbone: unknown task 'nett'; did you mean 'net'?"),
+        (
+            "least_ap = 5.0",
+            "times_chance = 2.0",
+            "task[finder].recipe: 'r' does not fit: the task is a detector, whose smoke run needs least_ap",
+        ),
+        ("least_ap = 5.0", "least_ap = 100.0", "recipe[r].smoke.least_ap: Input should be less than 100"),
+        (
+            "least_ap = 5.0",
+            "least_ap = 5.0, times_chance = 2.0",
+            "recipe[r].smoke: give times_chance, or least_ap for a detector",
+        ),
+        (", least_ap = 5.0", "", "recipe[r].smoke: give times_chance, or least_ap for a detector"),
+        (
+            'framing = "square"\nbackbone = "net"\nrecipe',
+            'framing = "square"\nrecipe',
+            None,
+        ),
+    ],
+)
+def test_faults_of_detectors(tmp_path, old, new, fault):
+    assert old in DETECTOR
+    _, faults = read(tmp_path, GOOD, DETECTOR.replace(old, new, 1))
+    assert [str(f) for f in faults][:1] == ([] if fault is None else [f"p/two.toml: {fault}"])
+
+
+def test_a_detectors_recipe_is_not_a_classifiers(tmp_path):
+    _, faults = read(tmp_path, GOOD.replace('model = "net"', 'model = "net"\nrecipe = "r"'), DETECTOR)
+    assert [str(f) for f in faults] == ["p/one.toml: task[net].recipe: 'r' does not fit: the task is no detector"]
 
 
 @pytest.mark.parametrize(

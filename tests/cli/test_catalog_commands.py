@@ -116,6 +116,30 @@ def test_explain_lists_what_is_assumed(capsys):
     assert "pooled to the kernel's size: must be" in settings["model"]
 
 
+def test_show_and_explain_a_detector(capsys):
+    assert aabench("show", "aw-faster-rcnn-resnet101-fpn") == 0
+    out = capsys.readouterr().out
+    assert "  input   shorter side 800, 90 classes (coco)\n" in out
+    assert "  starts  from the weights of aw-resnet101 in its backbone (--backbone FILE)\n" in out
+    assert aabench("explain", "aw-faster-rcnn-resnet101-fpn") == 0
+    lines = capsys.readouterr().out.splitlines()
+    settings = {line.split()[0]: line.split() for line in lines if line.startswith("  ")}
+    assert settings["framing"][1:4] == ["shorter-side", "ours", "(unspecified):"]
+    assert settings["backbone"][1:4] == ["aw-resnet101", "ours", "(unspecified):"]
+    assert "recipe awconv-coco" in lines
+    assert "least_ap" in settings
+    assert "times_chance" not in settings  # of classifiers
+
+
+def test_show_a_detector_that_starts_anew_on_a_square(capsys):
+    assert aabench("show", "aa-retinanet-resnet50") == 0
+    out = capsys.readouterr().out
+    assert "  input   640x640, 90 classes (coco)\n" in out
+    assert "--backbone" not in out
+    assert aabench("explain", "aa-retinanet-resnet50") == 0
+    assert ["framing", "square", "aanet.md", "section"] in [x.split()[:4] for x in capsys.readouterr().out.splitlines()]
+
+
 def test_explain_wraps_on_a_terminal(capsys, monkeypatch):
     """The source keeps to its column."""
     assert aabench("explain", "aw-resnet101") == 0

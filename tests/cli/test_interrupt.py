@@ -8,6 +8,8 @@ import time
 import pytest
 
 from aabench.record import read
+from aabench.reproduce.attempt import outcome
+from aabench.reproduce.termination import Terminated
 
 COMMAND = [
     sys.executable,
@@ -65,3 +67,15 @@ def test_a_stopped_evaluation_leaves_a_row(tmp_path, data_root, number, code):
         assert running.wait(60) == code, rest
     assert "Traceback" not in rest
     assert [(row.level, row.status) for row in read(log).rows] == [("structure", "ok"), ("eval", "interrupted")]
+
+
+def test_a_stop_in_the_middle_of_an_import_leaves_a_row_too(monkeypatch):
+    """What was being imported cannot be imported again."""
+    monkeypatch.setitem(sys.modules, "aabench.train", None)
+
+    def measured():
+        raise Terminated("stopped by SIGTERM")
+
+    common = {"task": "resnet50", "level": "eval", "seed": None}
+    row, _ = outcome(measured, common, settings={}, altered={})
+    assert (row.status, row.error) == ("interrupted", "stopped by SIGTERM")

@@ -214,6 +214,6 @@ def test_a_pattern_names_all_tasks_that_match_and_have_a_network(log):
 
 
 def test_nothing_measured_is_exit_code_3(log, capsys):
-    assert aabench("profile", "retinanet-resnet50", "--res", "64", "--log", str(log)) == 3
-    assert "unknown model 'retinanet_resnet50'" in capsys.readouterr().out
+    assert aabench("profile", "ean-dia-resnet101", "--res", "64", "--log", str(log)) == 3
+    assert "scheme is unspecified" in capsys.readouterr().out
     assert read(log).rows[0].status == "failed"

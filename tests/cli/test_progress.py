@@ -51,6 +51,25 @@ def test_an_epoch_has_one_line_and_a_file_gets_nothing_else():
     assert LINE.strip() in shown(terminal=True)
 
 
+def test_a_detectors_epoch_has_ap_and_no_hits():
+    classifiers = dict.fromkeys(("train_top1", "top1", "top5", "test_loss"))
+    detector = POINT.model_copy(update={**classifiers, "AP": 25.306, "AP50": 72.5, "images_per_second": 4.25})
+    assert shown(terminal=False, point=detector) == (
+        "  epoch 3 (step 144): training loss 3.2100; test AP 25.31 %, AP50 72.50 %; learning rate 0.125; 4.2 images/s\n"
+    )
+    untested = detector.model_copy(update={"AP": None, "AP50": None})
+    assert "training loss 3.2100; test not evaluated; learning rate" in shown(terminal=False, point=untested)
+
+
+def test_a_detectors_step_has_no_accuracy():
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    bar = Bar(console)
+    bar.start(total_steps=200, done=0)
+    bar.step(step=2, loss=2.5, accuracy=None, images_per_second=3.14)
+    bar.finish()
+    assert "loss 2.500  3.1 images/s" in console.file.getvalue()
+
+
 def test_an_epoch_that_was_not_evaluated_says_so():
     untested = POINT.model_copy(update={"top1": None, "top5": None, "test_loss": None})
     assert "test not evaluated; learning rate" in shown(terminal=False, point=untested)

@@ -111,8 +111,8 @@ def test_a_level_out_of_reach_is_blocked_and_logged(log, capsys):
 
 
 def test_a_blocked_task_says_why(log, capsys):
-    assert aabench("reproduce", "aa-retinanet-resnet50", "--log", str(log)) == 3
-    assert "no detector in this version" in capsys.readouterr().out
+    assert aabench("reproduce", "ean-dia-resnet101", "--log", str(log)) == 3
+    assert "`aabench search ean-dia-resnet101` finds one, and --scheme BITS takes it" in capsys.readouterr().out
 
 
 def test_the_log_cannot_be_written(tmp_path, capsys):
