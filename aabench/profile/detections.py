@@ -10,6 +10,7 @@ from torch import Tensor
 from aabench.models.detector import Detector
 from aabench.profile.counters import flop_counter
 from aabench.record import Value
+from aabench.terms import Found, Size
 
 
 class CountedDetector:
@@ -23,7 +24,7 @@ class CountedDetector:
         self._model = model
         self.flops: list[float] = []
 
-    def __call__(self, images: Tensor, sizes: Sequence[tuple[int, int]]) -> list[dict[str, Tensor]]:
+    def __call__(self, images: Tensor, sizes: Sequence[Size]) -> list[Found]:
         """As :meth:`aabench.models.detector.Detector.detect`."""
         with flop_counter() as counter:
             found = self._model.detect(images, sizes)
