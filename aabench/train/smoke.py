@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -95,7 +95,13 @@ def smoke_images(task: Task, recipe: Recipe, folder: Path) -> tuple[CocoFiles, C
     assert task.framing is not None  # the task was checked for it
     write_synthetic_coco(folder, **DETECTOR_IMAGES)
     size, framing = recipe.smoke.input_size, task.framing
-    return load_coco(folder, "train", size=size, framing=framing), load_coco(folder, "test", size=size, framing=framing)
+    train_set = load_coco(folder, "train", size=size, framing=framing)
+    test_set = load_coco(folder, "test", size=size, framing=framing)
+    return _said_to_be_synthetic(train_set), _said_to_be_synthetic(test_set)
+
+
+def _said_to_be_synthetic(data: CocoFiles) -> CocoFiles:
+    return replace(data, source=f"synthetic, {len(data)} images as {data.source}")
 
 
 def smoke_plan(

@@ -101,9 +101,10 @@ def test_networks_of_one_seed_see_the_same_images(reproduce, monkeypatch):
     seen: dict[tuple[str, int], list[torch.Tensor]] = {}
     step = loop.optimizer_step
 
-    def spy(model, optimizer, images, labels, recipe, **options):
-        seen.setdefault(model, []).append((images.clone(), labels.clone()))
-        return step(model, optimizer, images, labels, recipe, **options)
+    def spy(model, optimizer, parts, recipe):
+        (part,) = parts
+        seen.setdefault(model, []).append((part.images.clone(), part.labels.clone()))
+        return step(model, optimizer, parts, recipe)
 
     monkeypatch.setattr(loop, "optimizer_step", spy)
     reproduce()
