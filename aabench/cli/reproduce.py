@@ -290,19 +290,23 @@ def _precisions(row: Measurement, convention: str | None) -> str:
 
 def _unreadable(row: Measurement) -> Iterator[str]:
     """The images that could not be read, by name."""
-    missed = "count as wrong" if row.get("AP", "last") is None and row.get("AP") is None else "have no detections"
-    fates = {"train": "were left out", "test": missed}
+    missed = "counted as wrong" if row.get("AP", "last") is None and row.get("AP") is None else "without detections"
+    fates = {"train": "left out", "test": missed}
     for split, found in row.detail.get("unreadable", {}).items():
         if found["count"]:
-            yield f"            {found['count']:,} {split} images could not be read and {fates[split]}:"
+            yield f"            {_counted(found['count'], f'{split} image')} could not be read, {fates[split]}:"
             yield from (f"              {name}: {reason}" for name, reason in found["images"].items())
 
 
 def _annotations(row: Measurement) -> Iterator[str]:
     """What the annotations have that no detector can learn."""
     for split, found in row.detail.get("annotations", {}).items():
-        yield f"            {found['count']:,} faults in the {split} split's annotations:"
+        yield f"            {_counted(found['count'], 'fault')} in the {split} split's annotations:"
         yield from (f"              {fault}" for fault in found["first"])
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _judge(catalog: Catalog, names: list[str], log: Path) -> int:

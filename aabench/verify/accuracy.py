@@ -64,7 +64,8 @@ def judge_accuracy(claim: Claim, rows: Sequence[Measurement], catalog: Catalog) 
 
 
 def _without_runs(claim: Claim, found: Evidence, task: Task) -> Verdict:
-    return not_measured(claim, found, "eval" if task.calibration else "train")
+    needs = "" if task.backbone is None or task.calibration else " --backbone FILE"
+    return not_measured(claim, found, "eval" if task.calibration else "train", needs)
 
 
 def _place(claim: Claim, estimate: Estimate, catalog: Catalog) -> tuple[Judgement, str]:

@@ -19,13 +19,13 @@ def blocked(claim: Claim, task: str, missing: str | None) -> Verdict:
     return Verdict(claim=claim, status="blocked", reason=f"{of}{missing}")
 
 
-def not_measured(claim: Claim, found: Evidence, level: Level) -> Verdict:
-    """No row that counts: blocked if the last try found something missing, else not run."""
+def not_measured(claim: Claim, found: Evidence, level: Level, options: str = "") -> Verdict:
+    """No row that counts: blocked if the last try lacked something, else not run; ``options``: of the command."""
     last = found.others[-1] if found.others else None
     status = last.status if last else "ok"
     if last and status == "blocked":
         return blocked(claim, found.task, last.error)
-    command = f"`aabench reproduce {found.task} --level {level}`"
+    command = f"`aabench reproduce {found.task} --level {level}{options}`"
     if last and status == "failed":
         reason = f"the last try failed ({last.error}); {command} tries again"
     elif status == "interrupted":

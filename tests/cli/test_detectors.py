@@ -181,10 +181,10 @@ def test_faults_of_the_data_are_named_and_the_rest_is_used(root, tmp_path, capsy
     assert row.status == "ok"
     out = capsys.readouterr().out
     reason = "no image that Pillow knows"
-    for split, number, fate in (("train", 3, "were left out"), ("test", 15, "have no detections")):
+    for split, number, fate in (("train", 3, "left out"), ("test", 15, "without detections")):
         name, told = f"{number:012}.jpg", f"image id {number}: {reason}"
         assert row.detail["unreadable"][split] == {"count": 1, "images": {name: told}}
-        assert f"1 {split} images could not be read and {fate}:\n              {name}: {told}\n" in out
+        assert f"1 {split} image could not be read, {fate}:\n              {name}: {told}\n" in out
     faults = {
         "train": "the box of annotation 1 of image 1 is 0 x 5 pixels large; it is no target",
         "test": "the box of annotation 1 of image 13 (x 100, y 100, 60 x 20) goes beyond the image's 128 x 128 pixels; "
@@ -192,7 +192,7 @@ def test_faults_of_the_data_are_named_and_the_rest_is_used(root, tmp_path, capsy
     }
     for split, fault in faults.items():
         assert row.detail["annotations"][split] == {"count": 1, "first": [fault]}
-        assert f"1 faults in the {split} split's annotations:\n              {fault}\n" in out
+        assert f"1 fault in the {split} split's annotations:\n              {fault}\n" in out
 
 
 def strange_category(content):

@@ -75,7 +75,7 @@ def test_evaluation_names_what_cannot_be_read_and_counts_it_as_wrong(evaluation,
     empty, cut = (f"{name}/1.JPEG" for name in (synsets()[7], synsets()[9]))
     found = row.detail["unreadable"]["test"]
     assert (found["count"], list(found["images"])) == (2, [empty, cut])
-    assert "2 test images could not be read and count as wrong:" in out
+    assert "2 test images could not be read, counted as wrong:" in out
     assert f"{empty}: no image that Pillow knows" in out
     assert f"{cut}: image file is truncated" in out
     assert row.settings["test_set"] == "ImageNet val, shorter side 37, centre 32"
