@@ -210,9 +210,9 @@ def image_twice(content):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (strange_category, "annotations of categories that it does not have, or not from 1 to 90: 4 (category 91)"),
-        (missing_image, "1 of its 13 images are not in {folder}: 77 (gone.jpg)"),
-        (image_twice, "ids of images that occur more than once: 1;"),
+        (strange_category, "annotations have a category_id that is not 1 to 90: 4 (category_id 91);"),
+        (missing_image, "{folder}: 77 ('gone.jpg');"),
+        (image_twice, "ids of images occur more than once: 1 (2 times);"),
     ],
 )
 def test_annotations_that_cannot_be_used(root, tmp_path, capsys, fault, said):
