@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -156,20 +157,19 @@ class AAConv2d(nn.Module):
         if self.absolute is not None:
             x = self.absolute(x)
         q, k, v = self.qkv(x).split([self.key_channels, self.key_channels, self.value_channels], dim=1)
-        q, k, v = (self._split_heads(t) for t in (q, k, v))
-        q = q * q.shape[-1] ** -0.5
+        batch = x.shape[0]
+        q, k, v = (self._split_heads(t, batch) for t in (q, k, v))
+        q = q * (self.key_channels // self.num_heads) ** -0.5
         relative = None if self.position is None else self.position(q)
         heads = self.core(q, k, v, relative)
-        attended: Tensor = self.out(
-            heads.transpose(2, 3).reshape(x.shape[0], self.value_channels, *self.attention_size)
-        )
+        attended: Tensor = self.out(heads.transpose(2, 3).reshape(batch, self.value_channels, *self.attention_size))
         if self.pooled:
             attended = F.interpolate(attended, self.out_size, mode="bilinear", align_corners=False)
         return attended
 
-    def _split_heads(self, t: Tensor) -> Tensor:
+    def _split_heads(self, t: Tensor, batch: int) -> Tensor:
         """(N, Nh * d, H, W) -> (N, Nh, H * W, d), head-major."""
-        return t.reshape(t.shape[0], self.num_heads, -1, t.shape[2] * t.shape[3]).transpose(2, 3)
+        return t.reshape(batch, self.num_heads, -1, prod(self.attention_size)).transpose(2, 3)
 
     def extra_repr(self) -> str:
         """What cannot be read off the sub-modules."""

@@ -51,9 +51,12 @@ class RelativePosition2d(nn.Module):
         With a window, by its rows and columns in the place of H and W.
         """
         height, width = self.feature_size
+        batch, heads = q.shape[:2]
         grid = torch.unflatten(q, 2, self.feature_size)
-        rows = _logits(grid.transpose(2, 3), _by_query_and_key(self.row_table, height, self.window[0]))
-        columns = _logits(grid, _by_query_and_key(self.column_table, width, self.window[1]))
+        rows = _by_query_and_key(self.row_table, height, self.window[0])
+        columns = _by_query_and_key(self.column_table, width, self.window[1])
+        rows = _logits(grid.transpose(2, 3), rows, (batch, heads, width))
+        columns = _logits(grid, columns, (batch, heads, height))
         return rows.transpose(2, 3).flatten(2, 3), columns.flatten(2, 3)
 
     def extra_repr(self) -> str:
@@ -68,14 +71,13 @@ def _by_query_and_key(table: Tensor, length: int, keys: int) -> Tensor:
     return table[key[None, :] - query[:, None] + keys - 1]
 
 
-def _logits(queries: Tensor, table: Tensor) -> Tensor:
-    """Queries (B, Nh, M, L, d) that lie at L positions, (L, K, d) -> (B, Nh, M, L, K).
+def _logits(queries: Tensor, table: Tensor, rest: tuple[int, int, int]) -> Tensor:
+    """Queries (B, Nh, M, L, d) that lie at L positions, (L, K, d), and (B, Nh, M) -> (B, Nh, M, L, K).
 
     One product a position. Not einsum: over a single channel it is no product to torch, and is not counted.
     """
-    by_position = queries.movedim(3, 0)
-    product = by_position.flatten(1, 3) @ table.transpose(1, 2)
-    return torch.unflatten(product, 1, by_position.shape[1:4]).movedim(0, 3)
+    product = queries.movedim(3, 0).flatten(1, 3) @ table.transpose(1, 2)
+    return torch.unflatten(product, 1, rest).movedim(0, 3)
 
 
 class SinePosition2d(nn.Module):

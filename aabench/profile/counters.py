@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from typing import Any
 
@@ -110,7 +111,7 @@ def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
     analysis.set_op_handle(**{name if "::" in name else f"aten::{name}": None for name in MAC_FREE})
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     try:
-        with torch.no_grad(), _TraceableConvolution():
+        with torch.no_grad(), _TraceableConvolution(), _flat_scopes(model):
             inclusive = {name: Counter(counts) for name, counts in analysis.by_module_and_operator().items()}
     except (RuntimeError, TypeError) as error:
         line = str(error).strip().splitlines()[0]
@@ -122,6 +123,39 @@ def fvcore_macs(model: nn.Module, x: Tensor) -> ByModule:
             "multiply-adds nor to be free of them; enter it in aabench/profile/counters.py"
         )
     return own(inclusive, model)
+
+
+@contextmanager
+def _flat_scopes(model: nn.Module) -> Iterator[None]:
+    """Lets a trace hold modules beside each other, not inside each other: torch copies what is in a module once for
+    each module around it. fvcore looks at the innermost alone, whose full name it knows.
+
+    fvcore opens a module's scope after these hooks ran, and closes it after them too.
+    """
+    inside: list[str] = []
+
+    def enter(name: str) -> None:
+        if inside:
+            torch._C._get_tracing_state().pop_scope()
+        inside.append(name)
+
+    def leave() -> None:
+        inside.pop()
+        if inside:
+            state = torch._C._get_tracing_state()
+            state.pop_scope()
+            state.push_scope(inside[-1])
+            state.push_scope(inside[-1])  # for fvcore to close
+
+    hooks = []
+    for name, module in model.named_modules():
+        hooks.append(module.register_forward_pre_hook(lambda m, args, name=name: enter(name)))
+        hooks.append(module.register_forward_hook(lambda m, args, output: leave()))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class _TraceableConvolution(TorchFunctionMode):

@@ -86,7 +86,7 @@ def explain_executed(model: nn.Module, input_size: int | tuple[int, int], way: W
     # Layers know two devices, CPU and others, and a torch without CUDA breaks down on fake tensors of a CUDA device.
     device = "cpu" if way.device == "cpu" else "meta"
     with FakeTensorMode(allow_non_fake_inputs=True), torch.set_grad_enabled(training):
-        fake = shadow(model, device, DTYPES[way.dtype]).train(training)
+        fake = shadow(model, device, DTYPES[way.dtype], alike_are_one=True).train(training)
         if not training:  # in training, a map may be too small for it
             skip_normalisation(fake)
         formulas, run = FormulaRecorder(fake), _Run(fake)

@@ -14,18 +14,25 @@ from torchvision.ops import FrozenBatchNorm2d
 from aabench.errors import AABenchError
 
 
-def shadow(model: nn.Module, device: str = "meta", dtype: torch.dtype | None = None) -> nn.Module:
+def shadow(
+    model: nn.Module, device: str = "meta", dtype: torch.dtype | None = None, *, alike_are_one: bool = False
+) -> nn.Module:
     """A copy in evaluation mode with uninitialised tensors on a device; the model itself is left as it is.
 
     Strides are the model's own, and so is the data type of what is not floating point, or of all if none is given.
-    Under FakeTensorMode the device may be any, and nothing is allocated either.
+    Under FakeTensorMode the device may be any, and nothing is allocated either. There a tensor takes long to make:
+    where only shapes matter, those that are alike may be one.
     """
     memo: dict[int, Any] = {}
+    made: dict[Any, Tensor] = {}
     for tensor in (*model.parameters(), *model.buffers()):
         wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
-        # Not empty_like: a fake tensor would first be made of the real one, which takes four times as long.
-        empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=wanted, device=device)
-        memo[id(tensor)] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+        kind = tensor.shape, tensor.stride(), wanted, isinstance(tensor, nn.Parameter), tensor.requires_grad
+        if not (alike_are_one and kind in made):
+            # Not empty_like: a fake tensor would first be made of the real one, which takes four times as long.
+            empty = torch.empty_strided(tensor.shape, tensor.stride(), dtype=wanted, device=device)
+            made[kind] = nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+        memo[id(tensor)] = made[kind]
     return copy.deepcopy(model, memo).eval()
 
 

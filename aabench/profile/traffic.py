@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+
+from aabench.profile.operators import tensors_in
 
 
 class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
@@ -27,8 +28,7 @@ class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __
         """Run an operator, then add what it moved."""
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
-            moved = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
-            self.bytes += sum(_bytes(tensor) for tensor in moved)
+            self.bytes += sum(_bytes(tensor) for tensor in tensors_in(args, kwargs, result))
         return result
 
 
