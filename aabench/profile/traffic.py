@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from aabench.profile.operators import tensors_in
+from aabench.profile.operators import is_question, tensors_in
 
 
 class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
@@ -26,6 +26,8 @@ class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operator, then add what it moved."""
+        if is_question(func):
+            return NotImplemented
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
             self.bytes += sum(_bytes(tensor) for tensor in tensors_in(args, kwargs, result))

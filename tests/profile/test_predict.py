@@ -13,6 +13,7 @@ from aabench.errors import AABenchError
 from aabench.models import create_model
 from aabench.profile import Way, measure_memory
 from aabench.profile.predict import predict
+from aabench.profile.traffic import Traffic
 from aabench.profile.workload import workload
 
 MIB = 2**20
@@ -35,6 +36,18 @@ def test_a_forward_pass_by_hand() -> None:
     layers = 100 * 48 + 48 * 50 + 50 + 100 * 50 + 100 * 50 + 50 * 10 + 10 + 100 * 10
     assert found.traffic == 4 * (layers + 2 * 100 * 50)
     assert found.intensity == found.flops / found.traffic
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_predicted_traffic_is_that_of_a_real_run(batch_norm: bool) -> None:
+    """Fake tensors are also asked for their device and layout, which moves nothing."""
+    norm = nn.BatchNorm2d(8) if batch_norm else nn.Identity()
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), norm, nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 10))
+    predicted = predict(model, 16, 10, Way(batch=4)).traffic
+    call = workload(model, torch.randn(4, 3, 16, 16), 10, "infer")
+    with Traffic() as real:
+        call()
+    assert predicted == real.bytes
 
 
 def test_a_training_step_by_hand() -> None:
