@@ -166,8 +166,13 @@ def _check_detector_options(catalog: Catalog, names: list[str], options: dict[st
 
 def _check_level(job: Job, level: str | None, where: str = "") -> None:
     """That a detector's options go with the level, where it is known."""
-    for option, value, own in (("--backbone", job.backbone, "train"), ("--save-detections", job.detections, "eval")):
-        if value is not None and level not in (None, own):
+    given = (
+        ("--backbone", job.backbone is not None, "train"),
+        ("--eval-every", job.eval_every != 1, "train"),
+        ("--save-detections", job.detections is not None, "eval"),
+    )
+    for option, is_given, own in given:
+        if is_given and level not in (None, own):
             raise AABenchError(f"{option} goes with level {own}, not {level}{where}")
 
 

@@ -15,7 +15,7 @@ from aabench.reproduce.values import annotation_faults, predictions, score_value
 if TYPE_CHECKING:
     from torch import nn
 
-    from aabench.evaluate import Detections, DetectionScores, Scores
+    from aabench.evaluate import DetectionScores, Scores
     from aabench.models.detector import Detector
     from aabench.train.objective import AnyScores
 
@@ -70,6 +70,8 @@ def _detect(run: Run, model: Detector, test_set: Any) -> tuple[DetectionScores, 
     from aabench.profile.detections import CountedDetector
 
     job = run.job
+    if job.detections is not None:
+        _save([], job.detections)  # what cannot be written shows before hours of work
     counted = CountedDetector(model)
     progress = job.reporter.progress()
     progress.start(len(test_set), 0)
@@ -85,11 +87,11 @@ def _detect(run: Run, model: Detector, test_set: Any) -> tuple[DetectionScores, 
     finally:
         progress.finish()
     if job.detections is not None:
-        _save(found, job.detections)
+        _save(found.results, job.detections)
     return score_detections(found, test_set), counted.values()
 
 
-def _save(found: Detections, file: Path) -> None:
+def _save(results: list[dict[str, Any]], file: Path) -> None:
     """As a COCO results file.
 
     Raises:
@@ -97,7 +99,7 @@ def _save(found: Detections, file: Path) -> None:
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(found.results), encoding="utf-8")
+        file.write_text(json.dumps(results), encoding="utf-8")
     except OSError as error:
         raise AABenchError(f"cannot write the detections to {file} ({error.strerror}); choose another file") from error
 

@@ -19,7 +19,7 @@ from aabench.reproduce.allocation import tune_allocator
 from aabench.reproduce.attempt import Outcome, outcome
 from aabench.reproduce.job import Found, Job
 from aabench.reproduce.sets import load
-from aabench.reproduce.training import make_plan
+from aabench.reproduce.training import content_of, make_plan
 from aabench.reproduce.values import plan_settings, score_values, speed, unreadable
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class SearchJob:
     @property
     def supernet_folder(self) -> Path:
         """Where the supernet's training keeps its checkpoints."""
-        plan = self.supernet_plan().model_dump(mode="json", exclude={"device"})
-        return self.folder("supernet", {**plan, "held_out": self.search.held_out})
+        return self.folder("supernet", {**content_of(self.supernet_plan()), "held_out": self.search.held_out})
 
 
 def search_job(job: Job, name: str, options: Mapping[str, Any], method: MethodName) -> SearchJob:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aabench.catalog import Recipe, Task
-from aabench.errors import AABenchError
+from aabench.errors import AABenchError, listing
 from aabench.record import Value
 from aabench.reproduce.allocation import tune_allocator
 from aabench.reproduce.job import Found, Job, Run
@@ -113,16 +114,40 @@ def _backbone(job: Job) -> BackboneWeights | None:
 
 
 def _other_backbone(job: Job, task: Task) -> dict[str, str]:
-    """Where the backbone does not start as the task says."""
+    """Where the backbone does not start as the task says: from its own task's classifier, trained as the catalog has
+    it, on the whole data set, to the end.
+    """
     from aabench.train.checkpoint import read_tensors
 
     if not isinstance(job.backbone, Path):
         return {} if task.backbone is None else {"backbone": f"started anew, not from {task.backbone}"}
     content = read_tensors(job.backbone)
-    trained = content.get("settings", {}).get("task") if isinstance(content, dict) else None
-    if trained is not None and trained == task.backbone:
-        return {}
-    return {"backbone": f"weights of {trained or 'unknown origin'}, not {task.backbone or 'started anew'}"}
+    settings = content.get("settings", {}) if isinstance(content, dict) else {}
+    trained: str | None = settings.get("task")
+    if trained is None or trained != task.backbone:
+        return {"backbone": f"weights of {trained or 'unknown origin'}, not {task.backbone or 'started anew'}"}
+    differing = _other_training(job, task.backbone, content)
+    return {"backbone": f"weights of {trained}, trained otherwise ({listing(differing)})"} if differing else {}
+
+
+def _other_training(job: Job, name: str, content: dict[str, Any]) -> list[str]:
+    """How a checkpoint of a task was trained otherwise than the catalog has it, to the end."""
+    from aabench.data.imagenet import IMAGES
+    from aabench.train.plan import differences
+
+    classifier = job.catalog.task(name)
+    recipe = job.catalog.recipe_of(classifier)
+    assert recipe is not None  # a backbone's classifier is trained
+    plan = make_plan(replace(job, backbone=None), classifier, recipe)
+    names = ("model", "arguments", "input_size", "num_classes", "normalisation", "recipe", "max_steps")
+    theirs, wanted = ({key: of.get(key) for key in names} for of in (content["settings"], plan.settings()))
+    found = differences(theirs, wanted)
+    images = IMAGES["train"]
+    if classifier.data != "imagenet" or not content["settings"]["train_set"].endswith(f"({images} images)"):
+        found.append(f"on {content['settings']['train_set']}")
+    elif content["step"] != plan.total_steps(images):
+        found.append(f"{content['step']:,} of {plan.total_steps(images):,} steps")
+    return found
 
 
 def _resumes(job: Job, folder: Path) -> bool:
@@ -131,10 +156,15 @@ def _resumes(job: Job, folder: Path) -> bool:
     return job.resume == "always" or (job.resume == "where-begun" and (folder / LAST).exists())
 
 
+def content_of(plan: Plan) -> dict[str, Any]:
+    """What tells the folder of a plan from that of another one: all but the device, and what a classifier has not."""
+    return plan.model_dump(mode="json", exclude={"device"} if plan.backbone else {"device", "backbone"})
+
+
 def training_folder(job: Job, plan: Plan) -> Path:
-    """A folder for each task and seed; another one for each way in which the task was altered."""
+    """A folder for each task and seed; another one for each way in which task or backbone are altered."""
     folder = f"{plan.task}-seed{plan.seed}"
-    if job.changes:
-        content = json.dumps(plan.model_dump(mode="json", exclude={"device"}), sort_keys=True)
+    if job.changes or job.backbone is not None:
+        content = json.dumps(content_of(plan), sort_keys=True)
         folder += f"-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     return job.directory / folder

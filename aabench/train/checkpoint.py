@@ -32,7 +32,7 @@ TRAINING = Format("training", 2, "if it holds weights, evaluate them with --chec
 LAST = "checkpoint-last.pt"
 """The newest state of a training: what is resumed."""
 BEST = "checkpoint-best.pt"
-"""The state after the epoch with the most test images right."""
+"""The state after the epoch with the most test images right, or the greatest AP."""
 _REFUSED = re.compile(r"unsupported (global|class)|unsupported operand 149\b", re.IGNORECASE)
 """How torch says that a pickle names something to call. 149 is FRAME, which opens every pickle of protocol 4 and
 later: torch reads none of these without the full unpickler."""

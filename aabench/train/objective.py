@@ -93,7 +93,7 @@ class BoxedImages:
         return len(self.sizes)
 
     def loss(self, model: nn.Module) -> tuple[Tensor, Tensor]:
-        """The sum of the detector's losses."""
+        """The sum of the detector's losses, each over the micro-batch's own objects: with more parts, another loss."""
         assert isinstance(model, Detector)
         losses = model.losses(self.images, self.sizes, self.targets)
         return torch.stack(list(losses.values())).sum(), torch.zeros((), device=self.images.device)

@@ -42,6 +42,10 @@ class Plan(Frozen):
     checkpoint_every_steps: PositiveInt | None = None
     """Save the state within epochs too; after each epoch it is saved anyway."""
 
+    def settings(self) -> dict[str, Any]:
+        """All of it that determines a training: where a number came from, the smoke run and a file's name do not."""
+        return self.model_dump(mode="json", exclude={"recipe": {"source", "smoke"}, "backbone": {"file"}})
+
     def steps_per_epoch(self, images: int) -> int:
         """Whole batches in the training set. The rest of an epoch's order, another one each epoch, is not used."""
         return images // self.recipe.batch_size

@@ -157,7 +157,7 @@ def smoke(
 
     - ``loss_fell``: the training loss of the last tenth of the steps is below that of the first tenth;
     - ``above_chance``: top-1 exceeds ``times_chance`` times chance, with its whole 95 % Wilson interval; of a
-      detector ``precise``: AP exceeds ``least_ap``;
+      detector ``precise``: AP is at least ``least_ap``;
     - ``round_trip``: a fresh model with the checkpoint's weights scores the same, image by image (or finds the same
       objects);
     - ``resume``: a training that is interrupted and resumed ends like one that is not (``compare_resumed``).

@@ -40,8 +40,7 @@ class TrainingState:
         torch.manual_seed(plan.seed)
         self.plan = plan
         self.settings = {
-            # Where a number came from, and the smoke run, do not change a training.
-            **plan.model_dump(mode="json", exclude={"recipe": {"source", "smoke"}, "backbone": {"file"}}),
+            **plan.settings(),
             "train_set": f"{train_set.source} ({len(train_set)} images)",
             "test_set": f"{test_set.source} ({len(test_set)} images)",
         }
