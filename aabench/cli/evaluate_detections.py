@@ -37,6 +37,8 @@ def evaluate_detections(
     segmentation (compressed run lengths). Images without detections count: their objects are missed. Images are not
     read, and nothing is logged.
 
+    Boxes of the ground truth without area or beyond their image are judged as they are, as COCO does, and named.
+
     Exit codes: 2 where something in either file is wrong; it is named, nothing is left out.
     """
     from aabench.evaluate import coco_scores
@@ -51,6 +53,7 @@ def evaluate_detections(
             "images": scores.images,
             "results": scores.results,
             "metrics": scores.metrics,
+            "ground_truth_faults": list(scores.box_faults),
         }
         typer.echo(json_module.dumps(content, indent=2))
     else:
@@ -89,3 +92,7 @@ def _print(scores: DetectionScores, kind: str) -> None:
     typer.echo("detections: the best that count, for an image and category")
     if None in scores.metrics.values():
         typer.echo("-: the ground truth has no such object")
+    if scores.box_faults:
+        typer.echo(f"faults of boxes in the ground truth, which are left as they are: {len(scores.box_faults)}")
+    for fault in scores.box_faults:
+        typer.echo(f"  {fault}")

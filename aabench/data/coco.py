@@ -82,7 +82,10 @@ class CocoFiles:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """The annotations of these images that are no targets or not as in the file, and why; without crowd boxes."""
+        """The annotations of these images that are no targets or not as in the file, and why.
+
+        Crowds are, where their boxes are without area or go beyond the image.
+        """
         ids = set(self.image_ids)
         return tuple(fault for image, fault in self.objects.faults if image in ids)
 
@@ -196,10 +199,11 @@ def load_coco(data_root: Path, split: Literal["train", "test"], *, size: int, fr
 
     Raises:
         AABenchError: images or annotations cannot be read, or the annotations are not in COCO's format, or do not fit
-            together or to the images: see :func:`~aabench.data.coco_annotations.read_content`.
+            together or to the images, or nothing can be judged by those of the test split: see
+            :func:`~aabench.data.coco_annotations.read_content`.
     """
     folder, annotations = coco_files(split, data_root)
-    content = read_content(annotations, folder)
+    content = read_content(annotations, folder, judged=split == "test")
     images, frame = content["images"], Frame(framing, size)
     shown = f"longer side {size}" if framing == "square" else f"shorter side {size}, longer at most {frame.longest}"
     return CocoFiles(

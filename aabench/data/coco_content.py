@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from aabench.data.coco_json import counted, is_box, is_id, read_json, short
+from aabench.data.coco_json import counted, is_box, is_id, is_number, read_json, short
 from aabench.errors import AABenchError
 
 Content = dict[str, Any]
@@ -19,6 +19,9 @@ KEYS = {
     "annotations": ("id", "image_id", "category_id", "bbox"),
 }
 """List -> what each of its entries, a dict, holds at least."""
+
+LARGEST_AREA = 1e10
+"""Pixels; COCO's ranges of areas end here, and a larger object would count nowhere."""
 
 MEND = "mend it, or fetch COCO's annotations again"
 """What to do about faults."""
@@ -73,9 +76,10 @@ def _not_whole(entries: list[Any], keys: tuple[str, ...]) -> Iterator[str]:
 
 
 def value_faults(content: Content) -> Iterator[str]:
-    """Ids that occur twice or that nothing has, images without a size, boxes that are none; each by its id.
+    """Ids that occur twice or that nothing has, images without a size, boxes and ``iscrowd`` that are none; by ids.
 
-    Boxes without area or out of their image are no faults.
+    An annotation without ``iscrowd`` is no crowd. Boxes without area or out of their image are no faults here:
+    :mod:`aabench.data.coco_boxes` names them.
 
     Args:
         content: without :func:`form_faults`.
@@ -93,6 +97,23 @@ def value_faults(content: Content) -> Iterator[str]:
         yield from counted(with_value(unknown, key), f"annotations are of an unknown {kind}")
     boxless = (a for a in annotations if not is_box(a["bbox"]))
     yield from counted(with_value(boxless, "bbox"), "annotations have a bbox that is not 4 finite numbers")
+    crowds = (a for a in annotations if a.get("iscrowd", 0) not in (0, 1))
+    yield from counted(with_value(crowds, "iscrowd"), "annotations have an iscrowd that is neither 0 nor 1")
+
+
+def area_faults(annotations: list[dict[str, Any]]) -> list[str]:
+    """Areas by which nothing can be judged. Each annotation has one."""
+    areas = (a for a in annotations if not is_number(a["area"]) or not 0 <= a["area"] <= LARGEST_AREA)
+    return counted(with_value(areas, "area"), f"annotations have an area that is not 0 to {LARGEST_AREA:g} pixels")
+
+
+def object_faults(annotations: list[dict[str, Any]]) -> list[str]:
+    """Annotations without an object: the detections of their images have no score."""
+    if not all(annotation.get("iscrowd", 0) for annotation in annotations):
+        return []
+    return [
+        f"none of its {len(annotations)} annotations is an object to detect (a crowd is none), so nothing can be scored"
+    ]
 
 
 def with_value(annotations: Iterable[dict[str, Any]], key: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aabench.data.coco_boxes import box_fault, fit_boxes
 from aabench.data.coco_content import Content
 
 _Array = np.ndarray[Any, Any]
@@ -38,27 +39,25 @@ def learnt_objects(content: Content) -> Objects:
     """The objects of a checked annotation file that are learnt.
 
     Crowd boxes are not: COCO ignores them. Nor are boxes without a width or a height, or outside of the image; boxes
-    that go beyond it are clipped. Each of these is a fault, but less than a pixel beyond the image is rounding.
+    that go beyond it are clipped. Each of these, a crowd's too, is a fault, but less than a pixel beyond the image is
+    rounding, and a crowd alone is none.
     """
-    annotations = [entry for entry in content["annotations"] if not entry.get("iscrowd", 0)]
+    annotations = content["annotations"]
     image_ids = np.array([image["id"] for image in content["images"]], dtype=np.int64)
     places = _places(image_ids, np.array([entry["image_id"] for entry in annotations], dtype=np.int64))
     order = np.argsort(places, kind="stable")  # image by image, the objects of each in the file's order
-    places = places[order]
+    annotations, places = [annotations[row] for row in order], places[order]
     sides = np.array([(image["width"], image["height"]) for image in content["images"]], dtype=np.float64)
-    boxes = np.array([entry["bbox"] for entry in annotations], dtype=np.float64).reshape(-1, 4)[order]
-    labels = np.array([entry["category_id"] for entry in annotations], dtype=np.int64)[order]
+    labels = np.array([entry["category_id"] for entry in annotations], dtype=np.int64)
     limits = sides.reshape(-1, 2)[places]
-    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1)  # x y width height -> x1 y1 x2 y2
-    clipped = np.clip(corners, 0, np.tile(limits, 2)).astype(np.float32)
-    kept = (clipped[:, 2] > clipped[:, 0]) & (clipped[:, 3] > clipped[:, 1])
-    beyond = np.maximum(-corners[:, :2], corners[:, 2:] - limits).max(1, initial=0)
-    faults = [_fault(annotations[order[row]], limits[row], kept[row]) for row in np.flatnonzero(~kept | (beyond >= 1))]
-    ends = np.searchsorted(places[kept], np.arange(len(image_ids) + 1))
+    fitted = fit_boxes(annotations, limits)
+    learnt = fitted.kept & np.array([not entry.get("iscrowd", 0) for entry in annotations], dtype=bool)
+    faults = [_fault(annotations[row], limits[row], fitted.kept[row]) for row in np.flatnonzero(fitted.faulty)]
+    ends = np.searchsorted(places[learnt], np.arange(len(image_ids) + 1))
     return Objects(
         spans=torch.from_numpy(np.stack([ends[:-1], ends[1:]], 1).astype(np.int64)),
-        boxes=torch.from_numpy(clipped[kept]),
-        labels=torch.from_numpy(labels[kept]),
+        boxes=torch.from_numpy(fitted.corners[learnt]),
+        labels=torch.from_numpy(labels[learnt]),
         faults=tuple(faults),
     )
 
@@ -71,12 +70,6 @@ def _places(image_ids: _Array, wanted: _Array) -> _Array:
 
 
 def _fault(annotation: dict[str, Any], limits: _Array, kept: bool) -> Fault:
-    x, y, width, height = annotation["bbox"]
-    image = "{:.0f} x {:.0f} pixels".format(*limits)
-    if width <= 0 or height <= 0:
-        what = f"is {width:g} x {height:g} pixels large; it is no target"
-    elif not kept:
-        what = f"(x {x:g}, y {y:g}, {width:g} x {height:g}) leaves nothing within the image's {image}; it is no target"
-    else:
-        what = f"(x {x:g}, y {y:g}, {width:g} x {height:g}) goes beyond the image's {image}; it was clipped"
-    return annotation["image_id"], f"the box of annotation {annotation['id']} of image {annotation['image_id']} {what}"
+    width, height = limits.astype(int).tolist()
+    became = "it was clipped" if kept and not annotation.get("iscrowd", 0) else "it is no target"
+    return annotation["image_id"], f"{box_fault(annotation, width, height, kept=kept)}; {became}"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aabench.errors import AABenchError
-from aabench.evaluate.coco_ground_truth import check_ground_truth, check_masks, read_ground_truth
+from aabench.data.coco_boxes import box_faults
+from aabench.evaluate.coco_ground_truth import check_ground_truth, check_masks, check_objects, read_ground_truth
 from aabench.evaluate.coco_results import PLACES, IouType, check_results, read_results
 
 METRICS = (
@@ -32,6 +32,8 @@ class DetectionScores:
         results: detections judged. COCO takes the best 100 for an image and category.
         unreadable: why an image could not be read, by its name.
         digest: of the detections, to tell equal ones; None where nobody asked for it.
+        box_faults: the ground truth's boxes without area or beyond their image, in words. They are judged as they are,
+            as COCO does.
     """
 
     metrics: dict[str, float | None]
@@ -39,6 +41,7 @@ class DetectionScores:
     results: int
     unreadable: dict[str, str] = field(default_factory=dict)
     digest: str | None = None
+    box_faults: tuple[str, ...] = ()
 
     @property
     def ap(self) -> float:
@@ -88,7 +91,7 @@ def coco_scores(
     check_results(detections, truth, iou_type=iou_type, name=results_name)
     stats = _evaluate(_truth_of(truth, iou_type), _detections_of(detections, truth, iou_type), iou_type)
     metrics = {name: None if value < 0 else value for name, value in zip(METRICS, stats, strict=True)}
-    return DetectionScores(metrics, images=len(truth["images"]), results=len(detections))
+    return DetectionScores(metrics, images=len(truth["images"]), results=len(detections), box_faults=box_faults(truth))
 
 
 def _checked_truth(given: dict[str, Any] | Path, iou_type: IouType) -> dict[str, Any]:
@@ -99,11 +102,7 @@ def _checked_truth(given: dict[str, Any] | Path, iou_type: IouType) -> dict[str,
         check_ground_truth(truth)
     if iou_type == "segm":
         check_masks(truth, name=name)
-    if all(annotation.get("iscrowd", 0) for annotation in truth["annotations"]):
-        raise AABenchError(
-            f"{name}: none of its {len(truth['annotations'])} annotations is an object to detect (a crowd is none), "
-            "so nothing can be scored; give the annotations of these images"
-        )
+    check_objects(truth, name=name)
     return truth
 
 

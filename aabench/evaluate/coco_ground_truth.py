@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from aabench.data.coco_content import MEND, Content, form_faults, read_lists, require_lists, value_faults, with_value
-from aabench.data.coco_json import counted, is_number, refuse
+from aabench.data.coco_content import (
+    MEND,
+    Content,
+    area_faults,
+    form_faults,
+    object_faults,
+    read_lists,
+    require_lists,
+    value_faults,
+)
+from aabench.data.coco_json import counted, refuse
 from aabench.evaluate.coco_mask import mask_fault
-
-LARGEST_AREA = 1e10
-"""Pixels; COCO's ranges of areas end here, and a larger object would count nowhere."""
 
 
 def read_ground_truth(path: Path) -> Content:
@@ -27,7 +32,8 @@ def read_ground_truth(path: Path) -> Content:
 def check_ground_truth(content: object, *, name: str = "the ground truth") -> None:
     """Refuse ground truth that no detection can be judged by.
 
-    Boxes without area or out of their image are COCO's evaluator's to judge.
+    Boxes without area or out of their image are COCO's evaluator's to judge;
+    :func:`~aabench.data.coco_boxes.box_faults` names them.
 
     Args:
         content: as in COCO's file. An annotation without ``iscrowd`` is no crowd.
@@ -39,16 +45,16 @@ def check_ground_truth(content: object, *, name: str = "the ground truth") -> No
     """
     truth = require_lists(content, name)
     refuse(name, form_faults(truth, annotations=("area",)), MEND)
-    refuse(name, [*value_faults(truth), *_judging_faults(truth["annotations"])], MEND)
+    refuse(name, [*value_faults(truth), *area_faults(truth["annotations"])], MEND)
 
 
-def _judging_faults(annotations: list[dict[str, Any]]) -> list[str]:
-    areas = (a for a in annotations if not is_number(a["area"]) or not 0 <= a["area"] <= LARGEST_AREA)
-    crowds = (a for a in annotations if a.get("iscrowd", 0) not in (0, 1))
-    return [
-        *counted(with_value(areas, "area"), f"annotations have an area that is not 0 to {LARGEST_AREA:g} pixels"),
-        *counted(with_value(crowds, "iscrowd"), "annotations have an iscrowd that is neither 0 nor 1"),
-    ]
+def check_objects(content: Content, *, name: str = "the ground truth") -> None:
+    """Refuse checked ground truth without an object.
+
+    Raises:
+        AABenchError: it has none: crowds are none.
+    """
+    refuse(name, object_faults(content["annotations"]), "give the annotations of these images")
 
 
 def check_masks(content: Content, *, name: str = "the ground truth") -> None:

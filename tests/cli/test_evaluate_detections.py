@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.run import aabench
-from tests.evaluate.coco_faults import MASK_FAULTS, MASKS, RESULT_FAULTS, RESULTS, TRUTH, TRUTH_FAULTS
+from tests.evaluate.coco_faults import MASK_FAULTS, MASKS, RESULT_FAULTS, RESULTS, TRUTH, TRUTH_FAULTS, altered
 
 
 @pytest.fixture
@@ -52,9 +52,26 @@ def test_json(judge, capsys, tmp_path):
         "iou_type": "segm",
         "images": 2,
         "results": 1,
+        "ground_truth_faults": [],
     }
     assert len(metrics) == 12
     assert (metrics["AP"], metrics["AP_small"]) == (0.5, None)
+
+
+def test_boxes_of_the_ground_truth_that_are_odd_are_named(judge, capsys):
+    truth = altered(altered(TRUTH, "annotations", 0, "bbox", to=[90, 10, 30, 40]), "annotations", 1, "bbox", 2, to=0)
+    named = [
+        "the box of annotation 31 of image 7 (x 90, y 10, 30 x 40) goes beyond the image's 100 x 80 pixels",
+        "the box of annotation 32 of image 9 is 0 x 60 pixels large",
+    ]
+    assert judge(truth, RESULTS, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["ground_truth_faults"] == named
+    assert judge(truth, RESULTS) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:] == [
+        "faults of boxes in the ground truth, which are left as they are: 2",
+        *(f"  {line}" for line in named),
+    ]
 
 
 @pytest.mark.data

@@ -17,7 +17,7 @@ def image(number: int, width: int = 64, height: int = 48) -> dict[str, Any]:
 def annotation(number: int, image_id: int, bbox: list[float] | None = None, category_id: int = 1) -> dict[str, Any]:
     """An annotation's entry."""
     box = [4, 4, 20, 20] if bbox is None else bbox
-    return {"id": number, "image_id": image_id, "bbox": box, "category_id": category_id, "iscrowd": 0}
+    return {"id": number, "image_id": image_id, "bbox": box, "category_id": category_id, "iscrowd": 0, "area": 400}
 
 
 def write_coco(root: Path, images: list[Any], annotations: list[Any], split: str = "train2017") -> Path:

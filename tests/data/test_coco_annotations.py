@@ -16,6 +16,8 @@ def load(root, split="train"):
 
 
 BOXLESS = r"1 annotations have a bbox that is not 4 finite numbers: 5 \(bbox "
+ISCROWD = r"1 annotations have an iscrowd that is neither 0 nor 1: 5 \(iscrowd "
+WITHOUT_AREA = {key: value for key, value in annotation(5, 7).items() if key != "area"}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,14 @@ BOXLESS = r"1 annotations have a bbox that is not 4 finite numbers: 5 \(bbox "
             [],
             r"images are not whole .*: \[1\] of id 8 lacks file_name;",
         ),
+        ([image(7)], [{**annotation(5, 7), "iscrowd": "no"}], ISCROWD + r"'no'\)"),
+        ([image(7)], [{**annotation(5, 7), "iscrowd": 2}], ISCROWD + r"2\)"),
+        ([image(7)], [{**annotation(5, 7), "iscrowd": None}], ISCROWD + r"None\)"),
+        (
+            [image(7), image(9), {**image(8), "file_name": "7.jpg"}],
+            [],
+            r"1 files are given for more than one image: '7.jpg' \(ids 7, 8\);",
+        ),
         ([image(7), 3], [], r"1 entries of images are not whole .*file_name\): \[1\] is a int;"),
     ],
 )
@@ -50,6 +60,28 @@ def test_what_is_wrong_is_named_in_one_line(tmp_path, images, annotations, said)
     with pytest.raises(AABenchError, match=r"instances_train2017.json: .*" + said) as caught:
         load(write_coco(tmp_path, images, annotations))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "said"),
+    [
+        ([WITHOUT_AREA], r"annotations are not whole .*: \[0\] of id 5 lacks area;"),
+        ([{**annotation(5, 7), "area": None}], r"an area that is not 0 to 1e\+10 pixels: 5 \(area None\);"),
+        ([{**annotation(5, 7), "area": -1}], r"pixels: 5 \(area -1\);"),
+        ([], "none of its 0 annotations is an object to detect"),
+        ([{**annotation(5, 7), "iscrowd": 1}], "none of its 1 annotations is an object to detect"),
+    ],
+)
+def test_what_cannot_be_judged_by_is_refused_before_it_is_needed_and_trained_on(tmp_path, annotations, said):
+    with pytest.raises(AABenchError, match=r"instances_val2017.json: .*" + said):
+        load(write_coco(tmp_path / "judged", [image(7)], annotations, split="val2017"), "test")
+    assert len(load(write_coco(tmp_path / "learnt", [image(7)], annotations))) == 1
+
+
+def test_who_says_nothing_of_crowds_has_none(tmp_path):
+    entry = annotation(5, 7)
+    del entry["iscrowd"]
+    assert len(load(write_coco(tmp_path, [image(7)], [entry])).target(0)["boxes"]) == 1
 
 
 def test_all_faults_are_named_at_once(tmp_path):
@@ -103,8 +135,9 @@ def test_boxes_without_area_are_no_targets_and_boxes_out_of_bounds_are_clipped(t
         16: [1, 2, 3, 4],
     }
     annotations = [annotation(number, 7, box) for number, box in boxes.items()]
-    crowd = {**annotation(17, 7, [60, 0, 20, 0]), "iscrowd": 1}
-    data = load(write_coco(tmp_path, [image(3), image(7)], [*annotations, crowd]))
+    crowds = {17: [60, 0, 20, 0], 18: [60, 0, 20, 5], 19: [1, 2, 3, 4]}
+    annotations += [{**annotation(number, 7, box), "iscrowd": 1} for number, box in crowds.items()]
+    data = load(write_coco(tmp_path, [image(3), image(7)], annotations))
     assert data.target(0)["boxes"].shape == (0, 4)
     # x1 y1 x2 y2 of 13, 14 and 16.
     assert data.target(1)["boxes"].tolist() == [[0, 4, 20, 24], [50, 30, 64, 48], [1, 2, 4, 6]]
@@ -115,9 +148,12 @@ def test_boxes_without_area_are_no_targets_and_boxes_out_of_bounds_are_clipped(t
         "it was clipped",
         "the box of annotation 15 of image 7 (x 64, y 10, 12 x 12) leaves nothing within the image's 64 x 48 pixels; "
         "it is no target",
+        "the crowd box of annotation 17 of image 7 is 20 x 0 pixels large; it is no target",
+        "the crowd box of annotation 18 of image 7 (x 60, y 0, 20 x 5) goes beyond the image's 64 x 48 pixels; "
+        "it is no target",
     )
     assert data.first(1).faults == ()
-    assert [entry["id"] for entry in data.ground_truth()["annotations"]] == [*boxes, 17]
+    assert [entry["id"] for entry in data.ground_truth()["annotations"]] == [*boxes, *crowds]
 
 
 def test_objects_go_to_their_images_whatever_the_order_of_the_file(tmp_path):
@@ -146,7 +182,7 @@ def test_ground_truth_is_the_files_own_entries_of_the_chosen_images(tmp_path):
 
 
 def test_the_annotation_file_is_named_like_its_split(tmp_path):
-    root = write_coco(tmp_path, [image(1)], [], split="val2017")
+    root = write_coco(tmp_path, [image(1)], [annotation(5, 1)], split="val2017")
     assert load(root, "test").source == "COCO val2017, longer side 64"
     (root / "coco").rename(tmp_path / "given")
     assert len(load(tmp_path / "given", "test")) == 1  # the root itself

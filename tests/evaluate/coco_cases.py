@@ -96,14 +96,32 @@ def cases(draw):
     known[0]["iscrowd"] = 0  # one object at least, without which there is no score
     known += draw(st.lists(st.sampled_from(known), max_size=2))
     found = draw(some(detections(images, categories, known), 8))
-    # Read as corners it is none, which settles that boxes beyond their image are boxes all the same.
-    first = {"image_id": images[0], "category_id": categories[0], "bbox": [150, 10, 20, 20], "score": draw(scores)}
+    found = [detection for some in found for detection in some]
+    change = draw(st.sampled_from([barely_beyond, either, None]))
+    if change is not None:
+        found = [{**detection, "bbox": change(detection["bbox"])} for detection in found]
+    else:
+        # Read as corners it is none. More than 5 % of such settle that the others are boxes, however far beyond.
+        first = {"image_id": images[0], "category_id": categories[0], "bbox": [150, 10, 20, 20], "score": draw(scores)}
+        found = [first] * (1 + len(found) // 15) + found
     truth = {
         "images": [{"id": image, "width": WIDTH, "height": HEIGHT} for image in images],
         "categories": [{"id": category} for category in categories],
         "annotations": [{**annotation, "id": number} for number, annotation in enumerate(known, start=1)],
     }
-    return truth, [first, *(detection for some in found for detection in some)]
+    return truth, found
+
+
+def barely_beyond(box):
+    """A box cut so that it goes beyond its image by less than 5 % of a side."""
+    x, y, w, h = box
+    return [x, y, min(w, 1.04 * WIDTH - x), min(h, 1.04 * HEIGHT - y)]
+
+
+def either(box):
+    """A box at this place, but within the first half, that goes barely beyond its image and fits as corners too."""
+    x, y = min(box[0], WIDTH / 2), min(box[1], HEIGHT / 2)
+    return [x, y, min(1.04 * WIDTH - x, WIDTH), min(1.04 * HEIGHT - y, HEIGHT)]
 
 
 def with_masks(results):

@@ -124,8 +124,8 @@ RESULT_FAULTS = {
     "score a bool": (_detection("score", True), r"\[1\] of image 9: True"),
     "corners": (
         [{**d, "bbox": [x, y, x + w, y + h]} for d in RESULTS for x, y, w, h in [d["bbox"]]],
-        r"corners, x1 y1 x2 y2: .* 1 do not, the first being \[2\] of image 9: \[40, 50, 59, 70\] in 60x90 pixels; "
-        "write x y width height",
+        r"corners, x1 y1 x2 y2: read so, 3 of 3 .* 1 go far beyond, the first being \[2\] of image 9: "
+        r"\[40, 50, 59, 70\] in 60x90 pixels; write x y width height",
     ),
 }
 """Name -> (detections, what the error says of them)."""

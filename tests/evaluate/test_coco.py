@@ -132,11 +132,54 @@ def test_boxes_may_reach_beyond_their_image():
     assert scores.ap == 0.0
 
 
-def test_a_pixel_beyond_an_image_is_rounding_and_no_sign_of_corners():
-    # Read as corners all lie within their images too.
-    assert coco_scores(truth_of(LARGE), [found(1, [1, 1, 200, 160], 0.5)]).results == 1
-    with pytest.raises(AABenchError, match="corners"):
-        coco_scores(truth_of(LARGE), [found(1, [1.5, 1, 200, 160], 0.5)])
+# x1 y1 x2 y2 of objects here and there, in images of 200 x 160 pixels.
+CORNERS = [[10, 10, 60, 90], [120, 20, 190, 100], [30, 90, 150, 155], [5, 5, 40, 30]]
+
+
+def judged(boxes):
+    """How many boxes of one image are judged."""
+    return coco_scores(truth_of(LARGE), [found(1, box, 0.5) for box in boxes]).results
+
+
+@pytest.mark.parametrize("box", [[1, 1, 200, 160], [10, 10, 193, 153], [0, 0, 400, 300], [150, 10, 90, 20]])
+def test_a_box_barely_beyond_its_image_or_that_is_none_read_as_corners_is_a_box(box):
+    assert judged([box]) == 1
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        CORNERS[1:2],
+        CORNERS,
+        [*CORNERS, [-3, 50, 100, 163]],  # of a detector that does not clip
+        [*CORNERS * 5, [-60, 20, 90, 100]],  # 1 of 21 far out
+    ],
+)
+def test_corners_are_refused_though_some_are_beyond_their_image(corners):
+    with pytest.raises(AABenchError, match=r"the boxes are corners, x1 y1 x2 y2: .*write x y width height"):
+        judged(corners)
+
+
+def test_some_boxes_beyond_their_image_are_no_corners():
+    within, beyond = [[20, 20, 100, 80]] * 9, [100, 80, 150, 120]  # all of them fit as corners too
+    assert judged([*within, beyond]) == 10
+    with pytest.raises(AABenchError, match=r"read so, 11 of 11 .* 2 go far beyond, the first being \[9\] of image 1"):
+        judged([*within, beyond, beyond])
+    # x y width height is settled by boxes that are smaller than their x: 2 of 11.
+    assert judged([*[beyond] * 9, [150, 10, 20, 20], [10, 140, 20, 20]]) == 11
+
+
+def test_boxes_of_the_ground_truth_without_area_or_beyond_the_image_are_judged_and_named():
+    truth = truth_of(LARGE, [10, 10, 0, 20], [150, 10, 90, 20], [-30, 0, 20, 20], [199.5, 0, 1, 1], crowd={4})
+    scores = coco_scores(truth, [found(1, LARGE, 0.5), found(3, [150, 10, 90, 20], 0.5)])
+    assert scores.metrics["AR100"] == 0.5  # two of the four objects
+    assert scores.box_faults == (
+        "the box of annotation 2 of image 2 is 0 x 20 pixels large",
+        "the box of annotation 3 of image 3 (x 150, y 10, 90 x 20) goes beyond the image's 200 x 160 pixels",
+        "the crowd box of annotation 4 of image 4 (x -30, y 0, 20 x 20) leaves nothing within the image's "
+        "200 x 160 pixels",
+    )
+    assert coco_scores(truth_of(LARGE), []).box_faults == ()
 
 
 def test_ids_of_annotations_may_begin_at_0():

@@ -78,6 +78,10 @@ REACHED = {
     "box beyond its image": lambda truth, results: any(
         d["bbox"][0] + d["bbox"][2] > WIDTH + 1 or d["bbox"][1] + d["bbox"][3] > HEIGHT + 1 for d in results
     ),
+    "each a box and corners, some beyond": lambda truth, results: (
+        all(x <= w <= WIDTH and y <= h <= HEIGHT for x, y, w, h in (d["bbox"] for d in results))
+        and any(x + w > WIDTH + 1 or y + h > HEIGHT + 1 for x, y, w, h in (d["bbox"] for d in results))
+    ),
     "box without area": lambda truth, results: any(0 in d["bbox"][2:] for d in results),
 }  # fmt: skip
 
