@@ -7,7 +7,7 @@ from aabench.models.backbone import ANY_SIZE, BACKBONES
 from aabench.models.registry import DETECTORS
 from tests.models.detecting import small
 
-# On 64x64 pixels, of two images. RetinaNet has 6 anchors of each of 64 + 16 + 4 + 1 + 1 cells; Faster R-CNN 3 of each of
+# Of two images of 64x64 pixels. RetinaNet: 6 anchors of each of 64 + 16 + 4 + 1 + 1 cells. Faster R-CNN: 3 of each of
 # 256 + 64 + 16 + 4 + 1 cells, and in training 64 regions an image, of 3 categories and background.
 SHAPES = {
     "retinanet": [(2, 516, 3), (2, 516, 4)],

@@ -98,7 +98,7 @@ def test_a_batch_counts_as_so_many_images(task: str) -> None:
     assert five.in_convention("aa-paper") == 5 * one.in_convention("aa-paper")
 
 
-# At 48x48 pixels. 6 anchors of each of 36 + 9 + 4 + 1 + 1 cells; 3 of each of 144 + 36 + 9 + 4 + 1, and 1000 regions, of
+# At 48x48 pixels: 6 anchors of each of 36 + 9 + 4 + 1 + 1 cells; 3 of each of 144 + 36 + 9 + 4 + 1, 1000 regions, of
 # 90 categories and background.
 DETECTED = {
     "retinanet": ((1, 306, 90), (1, 306, 4)),
