@@ -17,7 +17,7 @@ from aabench.data.detection import DetectionBatch
 from aabench.errors import AABenchError
 from aabench.evaluate.classify import Precision, check_each_once, eval_mode
 from aabench.evaluate.coco import DetectionScores, coco_scores
-from aabench.models.detector import Detector
+from aabench.models.detector import Detector, NotFinite
 from aabench.terms import Found, Size
 
 BATCH = {"square": 8, "shorter-side": 1}
@@ -89,7 +89,7 @@ def detect_all(
         detect: in the place of the model's own, to watch it.
 
     Raises:
-        AABenchError: no image, or none that can be read; a score that is not finite.
+        AABenchError: no image, or none that can be read; an output that is not finite.
     """
     if len(data) == 0:
         raise AABenchError(f"{data.source} holds no image; give a set that does")
@@ -105,7 +105,7 @@ def detect_all(
             seen.append(batch.indices)
             if len(batch.indices):
                 x = transform(batch.to(device)).contiguous(memory_format=layout)
-                results += _as_results(detect(x, batch.sizes), batch, data)
+                results += _as_results(_finite(detect, x, batch, data), batch, data)
             done += len(batch.indices) + len(batch.unreadable)
             if on_batch is not None:
                 on_batch(done)
@@ -116,6 +116,18 @@ def detect_all(
     return Detections(results, tuple(unreadable))
 
 
+def _finite(detect: Detect, x: Tensor, batch: DetectionBatch, data: CocoFiles) -> list[Found]:
+    """What is found in a batch's images ``x``, or an error that names them."""
+    try:
+        return detect(x, batch.sizes)
+    except NotFinite as error:
+        ids = ", ".join(str(data.image_ids[index]) for index in batch.indices.tolist())
+        raise AABenchError(
+            f"the network's output is not finite for the batch of image ids {ids}: its weights are broken, "
+            "take an earlier checkpoint"
+        ) from error
+
+
 def _as_results(found: Sequence[Found], batch: DetectionBatch, data: CocoFiles) -> list[dict[str, Any]]:
     """Entries of a COCO results list: boxes from the canvas back to pixels of the file."""
     results, known = [], set(data.categories)
@@ -123,11 +135,6 @@ def _as_results(found: Sequence[Found], batch: DetectionBatch, data: CocoFiles) 
         batch.indices.tolist(), found, batch.sizes, batch.originals, strict=True
     ):
         scores = one["scores"].double().cpu()
-        if not bool(scores.isfinite().all()):
-            raise AABenchError(
-                f"the detector's output is not finite for image {data.image_ids[index]}: its weights are broken, "
-                "take an earlier checkpoint"
-            )
         scale = torch.tensor([original[1] / width, original[0] / height] * 2, dtype=torch.float64)
         boxes = one["boxes"].double().cpu() * scale
         boxes[:, 2:] -= boxes[:, :2]

@@ -1,4 +1,7 @@
-"""Anchors of a pyramid: boxes of set sizes and shapes around each cell of each level."""
+"""Anchors of a pyramid: boxes of set sizes and shapes around the upper left corner of each cell of each level.
+
+The corner, and not the middle of the cell, is torchvision's convention.
+"""
 
 from __future__ import annotations
 

@@ -24,15 +24,19 @@ STRIDES = (4, 8, 16, 32)
 """Pixels between the cells of each stage's output."""
 NORMS = ("batch", "frozen")
 
-_PLAIN: dict[str, Network] = {
+_WITHOUT_AW: dict[str, Network] = {
     **resnet.NETWORKS,
     **{name: plugged_resnet.NETWORKS[name] for name in ("plugged_resnet50", "plugged_resnet101")},
 }
 BACKBONES: dict[str, Network] = {
-    **_PLAIN,
-    **{name: attention_weighted.NETWORKS[name] for name in (f"aw_{plain}" for plain in _PLAIN)},
+    **_WITHOUT_AW,
+    **{name: attention_weighted.NETWORKS[name] for name in (f"aw_{own}" for own in _WITHOUT_AW)},
 }
 """Name of the classifier -> its builder."""
+ANY_SIZE: dict[str, Network] = {
+    name: network for name, network in BACKBONES.items() if not name.removeprefix("aw_").startswith("aa_")
+}
+"""Those of them that take images of any size: whose :class:`Backbone` is not ``is_bound``, told without building it."""
 
 
 class Backbone(nn.Module):

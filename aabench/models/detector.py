@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,12 @@ from aabench.models.backbone import Backbone
 from aabench.terms import Found, Size, Target
 
 DETECTIONS = 100
-"""The most detections of an image: all that COCO's AP looks at."""
+"""The most detections of an image, of all categories together: COCO's usual limit. Its AP itself would look at as many
+of each category."""
+
+
+class NotFinite(ValueError):
+    """A head of a detector gave what are no finite numbers: its weights are broken."""
 
 
 class Detector(nn.Module, ABC):
@@ -52,11 +59,18 @@ class Detector(nn.Module, ABC):
 
         Raises:
             ValueError: train mode; sizes that do not go with the images.
+            NotFinite: what the heads gave is not finite. NaN is above no threshold: nothing would be found.
         """
         if self.training:
             raise ValueError("detections are of evaluation mode: call eval() first")
         _check(images, sizes)
-        return self._detect(images, sizes)
+        with _finite(self.heads):
+            return self._detect(images, sizes)
+
+    @property
+    @abstractmethod
+    def heads(self) -> tuple[nn.Module, ...]:
+        """What gives the scores and the moves of boxes."""
 
     @abstractmethod
     def _losses(self, images: Tensor, sizes: Sequence[Size], targets: Sequence[Target]) -> dict[str, Tensor]: ...
@@ -74,6 +88,35 @@ class Detector(nn.Module, ABC):
 
         The shapes do not depend on data. What training does to find its targets is not in it.
         """
+
+
+@contextmanager
+def _finite(heads: Sequence[nn.Module]) -> Iterator[None]:
+    """Watches what these give, and looks at the sums in the end: the device is waited for once.
+
+    Raises:
+        NotFinite: NaN or infinity was in it.
+    """
+    sums: list[Tensor] = []
+
+    def add(module: nn.Module, inputs: Any, outputs: Any) -> None:
+        sums.extend(output.sum(dtype=torch.float32) for output in _tensors(outputs))
+
+    with ExitStack() as hooks:
+        for head in heads:
+            hooks.callback(head.register_forward_hook(add).remove)
+        yield
+    if not bool(torch.stack(sums).isfinite().all()):
+        raise NotFinite("the detector's output is not finite: its weights are broken, take an earlier checkpoint")
+
+
+def _tensors(outputs: Any) -> Iterator[Tensor]:
+    """Of a tensor, or of sequences of them."""
+    if isinstance(outputs, Tensor):
+        yield outputs
+    else:
+        for each in outputs:
+            yield from _tensors(each)
 
 
 def _check(images: Tensor, sizes: Sequence[Size]) -> None:

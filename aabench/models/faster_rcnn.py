@@ -1,7 +1,8 @@
 """Faster R-CNN (Ren et al., 1506.01497) with a feature pyramid (Lin et al., 1612.03144), of torchvision's parts.
 
-AW's detectors are such (awconv.md, section 1); their settings are unspecified. Here they are torchvision's, which are
-the usual ones of a 1x schedule. Images arrive resized, normalised and padded: there is no GeneralizedRCNNTransform.
+AW's detectors are such (awconv.md, section 1); their settings are unspecified. Here they are torchvision's, but that
+every stage of the backbone learns: torchvision keeps the weights of the stem and of the first stage as they were, and
+we do not (ours). Images arrive resized, normalised and padded: there is no GeneralizedRCNNTransform.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import RoIHeads
@@ -22,7 +23,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from torchvision.ops.poolers import LevelMapper
 
 from aabench.models.anchors import PyramidAnchors
-from aabench.models.backbone import BACKBONES, STRIDES, Backbone, OnBackbone, build_backbone
+from aabench.models.backbone import ANY_SIZE, STRIDES, Backbone, OnBackbone, build_backbone
 from aabench.models.detector import DETECTIONS, Detector
 from aabench.models.parts import Network
 from aabench.terms import Found, Size, Target
@@ -51,8 +52,8 @@ class Float32RPNHead(RPNHead):  # type: ignore[misc]  # torchvision has no types
         return [each.float() for each in logits], [each.float() for each in deltas]
 
 
-class Float32Predictor(FastRCNNPredictor):  # type: ignore[misc]  # likewise
-    """Likewise."""
+class Float32Predictor(FastRCNNPredictor):  # type: ignore[misc]  # torchvision has no types here
+    """Gives fp32 under autocast too, as the head of the RPN does: these deltas move boxes in pixels as well."""
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Regions (R, representation) -> class logits (R, classes) and deltas (R, 4 classes)."""
@@ -110,6 +111,11 @@ class FasterRCNN(Detector):
             nms_thresh=0.5,
             detections_per_img=DETECTIONS,
         )
+
+    @property
+    def heads(self) -> tuple[nn.Module, ...]:
+        """See :class:`Detector`."""
+        return self.rpn.head, self.roi_heads.box_predictor
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """All of the network, with set regions in the place of proposals.
@@ -259,6 +265,5 @@ def build_faster_rcnn(
 
 NETWORKS: dict[str, Network] = {
     f"{name.replace('resnet', 'faster_rcnn_resnet')}_fpn": OnBackbone(build_faster_rcnn, network)
-    for name, network in BACKBONES.items()
-    if "aa_" not in name  # attention of one map size, and these images have many
+    for name, network in ANY_SIZE.items()  # the images are of many
 }

@@ -1,8 +1,9 @@
 """RetinaNet (Lin et al., 1708.02002) as AA trains it: Tables 5 and 8; aanet.md, section 2, RetinaNet.
 
 The sheet gives 640x640 pixels, 90 classes, 6 anchors a location, P3..P7, 256 channels, heads of 4 + 4 shared
-convolutions with normalisation per level. Unspecified there and ours: the anchors' 2 scales and 3 ratios, the box loss,
-the thresholds of matching and detection, and where biases and normalisation stand (:mod:`aabench.models.pyramid`).
+convolutions with normalisation per level. Unspecified there and ours: the anchors' 2 scales and 3 ratios and their
+size (``anchor_scale``), alpha and gamma of the focal loss, the prior that classes begin with, the box loss, the
+thresholds of matching and detection, and where biases and normalisation stand (:mod:`aabench.models.pyramid`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models.detection._utils import BoxCoder, Matcher
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image, remove_small_boxes, sigmoid_focal_loss
 
@@ -108,6 +109,11 @@ class RetinaNet(Detector):
         sizes = [tuple(anchor_scale * stride * scale for scale in SCALES) for stride in STRIDES]
         self.anchors = PyramidAnchors(sizes, RATIOS, STRIDES)
         self._coder = BoxCoder((1.0, 1.0, 1.0, 1.0))
+
+    @property
+    def heads(self) -> tuple[nn.Module, ...]:
+        """See :class:`Detector`."""
+        return self.class_head, self.box_head
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """All of the network: class logits (N, A, num_classes) and box deltas (N, A, 4) of the A anchors."""

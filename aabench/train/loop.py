@@ -46,7 +46,7 @@ def optimizer_step(
         Sum of the losses over the images, and number of images right, on the device.
 
     Raises:
-        AABenchError: the device's memory does not hold a micro-batch.
+        AABenchError: the device's memory does not hold a micro-batch; batch normalisation has a single value a channel.
     """
     device, images = next(model.parameters()).device.type, sum(map(len, batch))
     autocast = torch.autocast(device, torch.bfloat16, enabled=recipe.precision == "bf16")
@@ -61,6 +61,14 @@ def optimizer_step(
             raise AABenchError(
                 f"the device's memory does not hold a micro-batch of {len(part)} images: split the recipe's batch of "
                 f"{recipe.batch_size} into more than {recipe.accumulate} (accumulate)"
+            ) from error
+        except ValueError as error:  # torch's batch normalisation has no kind of its own
+            if not str(error).startswith("Expected more than 1 value per channel"):
+                raise
+            raise AABenchError(
+                f"a micro-batch of {len(part)} image has a map of one cell, which batch normalisation cannot train on: "
+                f"take a larger input_size, or more images a micro-batch (batch_size {recipe.batch_size}, accumulate "
+                f"{recipe.accumulate})"
             ) from error
         loss_sum.append(loss.detach() * len(part))
         correct.append(hits)

@@ -152,12 +152,25 @@ def test_one_object_is_found_where_the_logits_put_it(monkeypatch):
     logits[0, middle + 1, 1] = 1  # the larger square around it: IoU 256 / 484, a duplicate
     logits[0, middle + 1, 2] = 0  # another category is none
     deltas[0, middle] = torch.tensor([0.25, 0, 0, math.log(2)])
-    monkeypatch.setattr(model, "forward", lambda images: (logits, deltas))
+    monkeypatch.setattr(model.class_head, "forward", lambda levels: [logits])
+    monkeypatch.setattr(model.box_head, "forward", lambda levels: [deltas])
     (detections,) = model.detect(torch.zeros(1, 3, 128, 128), [(70, 128)])
     assert detections["labels"].tolist() == [2, 3]
     assert detections["scores"].tolist() == pytest.approx([1 / (1 + math.exp(-2)), 0.5])
     # 4 pixels to the right and twice as high: 48..80, cut at 70.
     assert detections["boxes"].tolist()[0] == pytest.approx([60, 48, 76, 70])
+
+
+def test_the_best_thousand_of_a_level_are_looked_at():
+    """On 128x128 pixels P3 and P4 have 6 * 3 * 256 = 4608 and 1152 scores, all of them above the least."""
+    model = small(NAME).eval()
+    anchors = model.anchors.levels((128, 128), torch.device("cpu"))
+    count = sum(map(len, anchors))
+    logits = torch.linspace(0, 2, 3 * count).reshape(count, 3)
+    levels = list(model._candidates(logits, torch.zeros(count, 4), anchors))
+    assert [len(level["scores"]) for level in levels] == [1000, 1000, 288, 72, 18]
+    # They rise along the level, so the best are its last: 166 anchors and two thirds.
+    assert set(levels[0]["scores"].tolist()) == set(logits[: len(anchors[0])].flatten()[-1000:].sigmoid().tolist())
 
 
 def test_normalisation_is_each_levels_own():

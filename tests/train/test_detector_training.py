@@ -113,6 +113,17 @@ def test_an_image_that_cannot_be_read_is_left_out_of_training_and_has_no_detecti
     assert result.last.images == 6
 
 
+def test_a_single_image_cannot_normalise_a_level_of_one_cell(root, tmp_path):
+    """64 pixels are half a cell of P7."""
+    one = chosen("retinanet_resnet18", recipe_changes={"accumulate": 4})
+    with pytest.raises(
+        AABenchError,
+        match=r"a micro-batch of 1 image has a map of one cell, .* a larger input_size, or more images a micro-batch "
+        r"\(batch_size 4, accumulate 4\)$",
+    ):
+        run(root, tmp_path, one)
+
+
 def test_a_classifiers_recipe_does_not_fit(root, tmp_path):
     with pytest.raises(AABenchError, match="smooths labels: a detector has none to smooth"):
         run(root, tmp_path / "a", chosen("retinanet_resnet18", recipe_changes={"label_smoothing": 0.1}))
