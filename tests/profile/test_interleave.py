@@ -86,9 +86,10 @@ def test_a_process_that_fails_fails_all_its_networks(
 
 def test_a_network_that_cannot_be_counted_fails_all_and_nothing_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "WORKER", ("false",))
-    [rows] = interleave(tasks("resnet20-cifar10", "retinanet-resnet50"), [16], Way())
+    [rows] = interleave(tasks("resnet20-cifar10", "ean-dia-resnet101"), [16], Way())
     assert [row.status for row in rows] == ["failed", "failed"]
-    assert all(str(row.error).startswith("retinanet-resnet50: unknown model") for row in rows)
+    assert all(str(row.error).startswith("ean-dia-resnet101: ") for row in rows)
+    assert all("scheme is unspecified" in str(row.error) for row in rows)
 
 
 @pytest.mark.parametrize(
