@@ -265,7 +265,7 @@ def _summary(row: Measurement) -> str:
     if row.error is not None:
         return f"{head} {row.status}: {row.error}"
     if row.level == "structure":
-        from aabench.report.numbers import show_shape
+        from aabench.record import show_shape
 
         kinds = ("macs", "flops", "aa-paper")
         flops = ", ".join(f"{row.number('flops', kind) / 1e9:.3f} ({kind})" for kind in kinds)

@@ -3,6 +3,7 @@
 from aabench.record.environment import fingerprint
 from aabench.record.log import Broken, Log, UnsavedRow, append, check_writable, new, read, status_of
 from aabench.record.measurement import DIVERGED, SCHEMA_VERSION, Level, Measurement, Status, Value
+from aabench.record.shape import show_shape
 
 __all__ = [
     "DIVERGED",
@@ -19,5 +20,6 @@ __all__ = [
     "fingerprint",
     "new",
     "read",
+    "show_shape",
     "status_of",
 ]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from aabench.record import Measurement
+from aabench.record import Measurement, show_shape
 from aabench.report.markdown import code, table
-from aabench.report.numbers import MISSING, run_name, show_shape, show_value
+from aabench.report.numbers import MISSING, run_name, show_value
 
 
 def counts(rows: Sequence[Measurement]) -> list[str]:

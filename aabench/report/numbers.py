@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
 
 from aabench.record import Measurement
 
@@ -36,13 +34,6 @@ def show(value: float | int | None, unit: str | None) -> str:
         return MISSING
     scale, form = _SCALES.get(unit or "", (1, f"{{:,.4g}} {unit or ''}"))
     return form.format(value / scale).strip()
-
-
-def show_shape(shape: Sequence[Any], times: str = " x ") -> str:
-    """A tensor's shape, ``1 x 1000``; or those of several, ``1 x 51150 x 90, 1 x 51150 x 4``."""
-    if any(isinstance(side, Sequence) for side in shape):
-        return ", ".join(show_shape(each, times) for each in shape)
-    return times.join(map(str, shape))
 
 
 def show_value(row: Measurement, metric: str, convention: str | None = None) -> str:

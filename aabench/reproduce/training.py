@@ -31,6 +31,8 @@ def train_level(run: Run) -> Found:
     plan = make_plan(job, task, run.required_recipe())
     train_set, test_set = load(task, job.data_root, "train"), load(task, job.data_root, "test")
     plan.check(train_set, test_set)
+    # Before the training: the backbone's file need not be there after it.
+    altered = {**partial(task, train=train_set, test=test_set), **_other_backbone(job, task)}
     tuned = tune_allocator(plan)
     job.reporter.training(plan, train_set)
     result = train(
@@ -58,12 +60,7 @@ def train_level(run: Run) -> Found:
         **annotation_faults(train=train_set, test=test_set),
     }
     settings = {**plan_settings(plan), "train_set": train_set.source, "test_set": test_set.source}
-    return Found(
-        settings,
-        values,
-        detail,
-        altered={**partial(task, train=train_set, test=test_set), **_other_backbone(job, task)},
-    )
+    return Found(settings, values, detail, altered=altered)
 
 
 def training_plan(job: Job, name: str) -> Plan:

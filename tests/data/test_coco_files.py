@@ -96,6 +96,7 @@ def test_the_bundle_is_read_whole(data_root, split, objects, empty):
 def test_augmented_batches_of_the_bundle_are_the_same_whoever_decodes_them(data_root):
     for framing in ("square", "shorter-side"):
         alone = kept(load(data_root, "train", framing, size=96).epoch(3, 1, 8, range(2)))
+        assert [len(batch.indices) for batch in alone] == [8, 8]
         for ours, theirs in zip(
             kept(load(data_root, "train", framing, size=96, workers=2).epoch(3, 1, 8, range(2))), alone, strict=True
         ):
