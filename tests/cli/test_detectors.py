@@ -14,6 +14,7 @@ from aabench.cli.console import Console
 from aabench.cli.progress import Bar
 from aabench.data import write_synthetic_coco
 from aabench.evaluate.coco import METRICS
+from aabench.models import create_model
 from aabench.record import Measurement, read
 from aabench.reproduce import training
 from aabench.train import LAST, train
@@ -210,6 +211,20 @@ def test_the_backbone_starts_from_a_classifier_trained_here(root, tmp_path, of, 
         assert "backbone" not in row.altered
     else:
         assert altered in row.altered["backbone"]
+
+
+def test_a_backbone_that_is_gone_after_the_training_does_not_cost_it(root, tmp_path, monkeypatch):
+    file = tmp_path / "classifier.pt"
+    torch.save(create_model("resnet50", input_size=32, num_classes=4, width=8).state_dict(), file)
+
+    def losing(*args, **kwargs):
+        result = train(*args, **kwargs)
+        file.unlink()
+        return result
+
+    monkeypatch.setattr("aabench.train.train", losing)
+    _, row = run(root, tmp_path, "--backbone", str(file), norm="batch")
+    assert (row.status, row.altered["backbone"]) == ("ok", f"weights of unknown origin, not {BACKBONE}")
 
 
 def test_faults_of_the_data_are_named_and_the_rest_is_used(root, tmp_path, capsys):
